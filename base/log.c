@@ -1,0 +1,168 @@
+#include "base/log.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/result.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define LINE_MAX_OCTETS 4096
+#define VALUE_MAX       256
+
+static int log_fd = STDERR_FILENO;
+static enum log_level log_threshold = LOG_LV_INFO;
+static uint64_t log_lost_lines;
+
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
+
+/* Keys whose value is never written, whoever asks. */
+static const char *const secret_keys[] = {"password", "pin",           "key",  "secret",
+                                          "text",     "short_message", "auth", "nonce",
+                                          "tag",      "placeholder"};
+
+void log_set_fd(int fd)
+{
+    log_fd = fd;
+}
+
+void log_set_level(enum log_level level)
+{
+    log_threshold = level;
+}
+
+int log_level_parse(const char *name, enum log_level *out)
+{
+    for (int i = 0; i < 4; i++)
+        if (strcmp(name, level_names[i]) == 0) {
+            *out = (enum log_level)i;
+            return 0;
+        }
+    return ERR_INVALID;
+}
+
+int log_enabled(enum log_level level)
+{
+    return level <= log_threshold;
+}
+
+uint64_t log_lost(void)
+{
+    return log_lost_lines;
+}
+
+static int is_secret_key(const char *key)
+{
+    for (size_t i = 0; i < sizeof secret_keys / sizeof secret_keys[0]; i++)
+        if (strcasecmp(key, secret_keys[i]) == 0)
+            return 1;
+    return 0;
+}
+
+static int needs_quotes(const char *s, size_t n)
+{
+    if (n == 0)
+        return 1;
+    for (size_t i = 0; i < n; i++)
+        if (s[i] <= ' ' || s[i] > '~' || s[i] == '"' || s[i] == '=' || s[i] == '\\')
+            return 1;
+    return 0;
+}
+
+static void put_octet(struct wr *w, unsigned char c)
+{
+    if (c == '"' || c == '\\')
+        wr_u8(w, '\\');
+    if (c >= ' ' && c <= '~') {
+        wr_u8(w, c);
+        return;
+    }
+    char hex[3];
+    hex_encode(&c, 1, hex, false);
+    wr_str(w, "\\x");
+    wr_str(w, hex);
+}
+
+static void put_string(struct wr *w, const char *s, size_t n)
+{
+    size_t shown = n < VALUE_MAX ? n : VALUE_MAX;
+    if (!needs_quotes(s, shown)) {
+        wr_bytes(w, s, shown);
+        return;
+    }
+    wr_u8(w, '"');
+    for (size_t i = 0; i < shown; i++)
+        put_octet(w, (unsigned char)s[i]);
+    if (shown < n)
+        wr_str(w, "...");
+    wr_u8(w, '"');
+}
+
+static void put_value(struct wr *w, const struct log_kv *kv)
+{
+    char tmp[MSISDN_MASK_SIZE];
+    if (is_secret_key(kv->key)) {
+        wr_str(w, "[redacted]");
+        return;
+    }
+    switch (kv->kind) {
+    case LOG_KV_STR:
+        put_string(w, kv->v.s ? kv->v.s : "-", kv->v.s ? strlen(kv->v.s) : 1);
+        break;
+    case LOG_KV_STRN:
+        put_string(w, kv->v.s, kv->len);
+        break;
+    case LOG_KV_INT:
+        wr_dec(w, kv->v.i);
+        break;
+    case LOG_KV_HEX32:
+        snprintf(tmp, sizeof tmp, "0x%08x", (unsigned)kv->v.i);
+        wr_str(w, tmp);
+        break;
+    case LOG_KV_MSISDN:
+        msisdn_mask(kv->v.m, tmp);
+        wr_str(w, tmp);
+        break;
+    case LOG_KV_END:
+        break;
+    }
+}
+
+static void put_head(struct wr *w, enum log_level level, const char *id, const char *event)
+{
+    char at[32];
+    wall_format(wall_ms(), at, sizeof at);
+    wr_str(w, at);
+    wr_u8(w, ' ');
+    wr_str(w, level_names[level]);
+    if (id) {
+        wr_str(w, " id=");
+        put_string(w, id, strlen(id));
+    }
+    wr_str(w, " event=");
+    wr_str(w, event);
+}
+
+void log_write(enum log_level level, const char *id, const char *event, const struct log_kv *kv)
+{
+    char line[LINE_MAX_OCTETS];
+    struct wr w = wr_init(line, sizeof line - 1);
+    put_head(&w, level, id, event);
+    for (; kv->kind != LOG_KV_END; kv++) {
+        struct wr before = w;
+        wr_u8(&w, ' ');
+        wr_str(&w, kv->key);
+        wr_u8(&w, '=');
+        put_value(&w, kv);
+        if (w.bad) { /* no room: this pair is left out, the line stays whole */
+            w = before;
+            break;
+        }
+    }
+    line[w.len] = '\n';
+    if (write(log_fd, line, w.len + 1) != (ssize_t)(w.len + 1))
+        log_lost_lines++;
+}

@@ -1,0 +1,221 @@
+/*
+ * smpp/: an ESME library for SMPP 3.4 (SMPP Protocol Specification v3.4, Issue 1.2).
+ *
+ * A struct smpp_carrier is one operator account: one or more transceiver binds that are kept
+ * alive, each with a window of unanswered submits.  The library owns sockets, timers and the text
+ * of a message until its outcome is known; it knows nothing of PINs or of Redis.
+ *
+ * Every call must come from the thread of the event loop.  No callback runs inside the call that
+ * registered it.  smpp_submit() promises exactly one outcome per accepted message, also at
+ * time-out, disconnect, drain and free.  Receipts are handed up with a handle and answered to the
+ * operator by smpp_delivery_done(), so that "stored" comes before "acknowledged"; a handle may be
+ * answered late and in any order, and is a no-op when its connection is gone.
+ */
+#ifndef SMPP_SMPP_H
+#define SMPP_SMPP_H
+
+#include "base/clock.h"
+#include "base/secret.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct event_base;
+struct evdns_base;
+struct reap;
+struct smpp_carrier;
+
+/* A view of octets that somebody else owns; p is NULL when the field is absent. */
+struct smpp_str {
+    const char *p;
+    size_t len;
+};
+
+enum smpp_alphabet { SMPP_GSM, SMPP_LATIN1, SMPP_ASCII }; /* what data_coding 0 means there */
+enum smpp_validity { SMPP_VALIDITY_NONE, SMPP_VALIDITY_RELATIVE, SMPP_VALIDITY_ABSOLUTE };
+
+enum smpp_state {            /* of one bind */
+                  SMPP_IDLE, /* waits for its next attempt (back-off) */
+                  SMPP_RESOLVING,
+                  SMPP_CONNECTING,
+                  SMPP_BINDING, /* connected, bind_transceiver sent */
+                  SMPP_BOUND,
+                  SMPP_UNBINDING,
+                  SMPP_CLOSED, /* for good: drained or freed */
+};
+const char *smpp_state_name(enum smpp_state state);
+
+/* All strings are copied.  Zero of a time or a count means its default, named beside it. */
+struct smpp_carrier_options {
+    const char *name;         /* for log lines; [a-z0-9-] */
+    const char *const *hosts; /* names or addresses, tried in turn; n_hosts >= 1 */
+    size_t n_hosts;
+    uint16_t port;
+    const char *local_address;       /* source address to connect from, or NULL */
+    const char *system_id;           /* <= 15 octets */
+    const struct secret *password;   /* <= 8 octets; copied */
+    const char *system_type;         /* <= 12 octets */
+    uint32_t binds;                  /* 1..16, default 1 */
+    uint32_t window;                 /* unanswered submits per bind, 1..10000, default 10 */
+    uint32_t max_queue;              /* messages waiting for room, default 1000 */
+    uint32_t enquire_link_ms;        /* of silence before enquire_link, default 25000 */
+    uint32_t response_timeout_ms;    /* of a submit or enquire_link, default 30000 */
+    uint32_t connect_timeout_ms;     /* default 10000; resolving counts too */
+    uint32_t bind_timeout_ms;        /* default 15000 */
+    uint32_t unbind_timeout_ms;      /* default 5000 */
+    uint32_t backoff_min_ms;         /* network trouble: first wait, default 1000 */
+    uint32_t backoff_max_ms;         /* ... and its ceiling, default 30000 */
+    uint32_t backoff_credentials_ms; /* credentials refused, default 300000 */
+    uint32_t backoff_bound_min_ms;   /* already bound / bind failed, default 30000 */
+    uint32_t backoff_bound_max_ms;   /* ... ceiling, default 300000 */
+    uint32_t throttle_ms;            /* wait after ESME_RTHROTTLED / RMSGQFUL, default 1000 */
+    uint32_t max_deliveries;    /* deliver_sm/data_sm not yet answered per bind, default 1000 */
+    const char *source;         /* default sender */
+    int source_ton, source_npi; /* -1: by form (digits 1/1, short code 3/0, letters 5/0) */
+    uint8_t dest_ton, dest_npi; /* 1/1 is the rule */
+    const char *service_type;
+    enum smpp_alphabet alphabet;
+    enum smpp_validity validity;
+    uint8_t registered_delivery;
+    int32_t receipt_utc_offset_min; /* time zone of the dates in receipts */
+    bool
+        receipt_without_esm_class; /* treat deliver_sm with id: and stat: as a receipt (quirk 13) */
+};
+
+struct smpp_message {
+    const char *source;      /* NULL: the carrier's */
+    const char *destination; /* digits */
+    const char *text;        /* UTF-8; copied, wiped with the window entry */
+    size_t text_len;
+    int64_t validity_ms;  /* life left of what the text carries; 0: none */
+    struct mono deadline; /* not written to the socket by then: SMPP_NOT_SENT */
+};
+
+enum smpp_outcome {
+    SMPP_ACCEPTED,      /* submit_sm_resp ESME_ROK */
+    SMPP_THROTTLED_OUT, /* still throttled at the deadline */
+    SMPP_REFUSED,       /* an error status, or generic_nack */
+    SMPP_UNKNOWN,       /* octets left, no answer: not to be repeated blindly */
+    SMPP_NOT_SENT,      /* not one octet reached the kernel */
+};
+const char *smpp_outcome_name(enum smpp_outcome outcome);
+
+struct smpp_result {
+    enum smpp_outcome outcome;
+    uint32_t status;            /* command_status of the answer, 0 where there was none */
+    struct smpp_str message_id; /* of SMPP_ACCEPTED; len 0: the SMSC gave none */
+    const char *reason;         /* static text */
+    int64_t rtt_us;             /* write to answer, -1 where there was none */
+    uint32_t bind;
+};
+/*
+ * Called exactly once per accepted message.  A response that comes after SMPP_UNKNOWN was
+ * reported goes to events.late_cb instead.
+ */
+typedef void (*smpp_submit_cb)(void *arg, const struct smpp_result *result);
+
+/* Names a deliver_sm or data_sm that waits for its answer. */
+struct smpp_delivery {
+    uint64_t session; /* process-wide serial number of the connection */
+    uint32_t command_id;
+    uint32_t sequence_number;
+};
+
+struct smpp_receipt {
+    struct smpp_str id, sub, dlvrd, submit_date, done_date, stat, err, text; /* as they stand */
+    int state;                        /* message_state 0..9 (5.2.28), -1: none */
+    bool state_known;                 /* false: state is 7 because stat is not in the table */
+    bool final;                       /* no further receipt is expected */
+    int64_t submit_ms, done_ms;       /* Unix ms, -1: no usable date */
+    struct smpp_str source_addr;      /* the handset */
+    struct smpp_str destination_addr; /* our sender */
+};
+
+struct smpp_mo { /* mobile-originated message */
+    struct smpp_str source_addr, destination_addr;
+    uint8_t data_coding, esm_class;
+    struct smpp_str octets; /* as received */
+};
+
+struct smpp_bind_event {
+    const char *carrier;
+    uint32_t bind;
+    enum smpp_state from, to;
+    const char *reason; /* valid during the call */
+    uint32_t status;    /* of the bind response, else 0 */
+};
+
+/* Zero or more calls each, never after smpp_carrier_free(). Views are valid during the call. */
+struct smpp_events {
+    void *arg;
+    void (*state_cb)(void *arg, const struct smpp_bind_event *event);
+    void (*receipt_cb)(void *arg, struct smpp_carrier *c, const struct smpp_receipt *r,
+                       struct smpp_delivery handle);
+    void (*mo_cb)(void *arg, struct smpp_carrier *c, const struct smpp_mo *mo,
+                  struct smpp_delivery handle);
+    /* The answer to a submit that had been given up; submit_arg is that of smpp_submit(). */
+    void (*late_cb)(void *arg, struct smpp_carrier *c, void *submit_arg,
+                    const struct smpp_result *result);
+};
+
+/* NULL: out of memory or an option outside its range (the reason is logged). Starts binding. */
+struct smpp_carrier *
+smpp_carrier_new(struct event_base *base, struct reap *reap, struct evdns_base *dns,
+                 const struct smpp_carrier_options *options, const struct smpp_events *events)
+    __attribute__((warn_unused_result));
+const char *smpp_carrier_name(const struct smpp_carrier *c);
+/* At least one bind is BOUND and neither drained nor full. */
+bool smpp_carrier_is_ready(const struct smpp_carrier *c);
+
+/*
+ * 0: cb will be called once.  Negative: it will not.  ERR_UNAVAILABLE (no bind is BOUND),
+ * ERR_FULL (max_queue), ERR_INVALID (an address or text that cannot be encoded), ERR_TOOLONG
+ * (more than one segment), ERR_CLOSED (draining), ERR_NOMEM.
+ */
+int smpp_submit(struct smpp_carrier *c, const struct smpp_message *message, smpp_submit_cb cb,
+                void *arg) __attribute__((warn_unused_result));
+
+/* Answers a receipt or a mobile-originated message; status 0 is ESME_ROK. */
+void smpp_delivery_done(struct smpp_carrier *c, struct smpp_delivery handle, uint32_t status);
+
+/* Stop taking messages, wait for the window, unbind; cb once when every bind is CLOSED, at the
+ * latest after response_timeout_ms + unbind_timeout_ms. */
+void smpp_carrier_drain(struct smpp_carrier *c, void (*cb)(void *arg), void *arg);
+/* Outstanding submits get their callback (UNKNOWN or NOT_SENT) before this returns. */
+void smpp_carrier_free(struct smpp_carrier *c);
+
+struct smpp_bind_info {
+    const char *carrier;
+    uint32_t bind;
+    const char *mode; /* "transceiver" */
+    enum smpp_state state;
+    int64_t since_ms;        /* Unix ms of the last change of state */
+    int64_t next_attempt_ms; /* from now; -1: none planned */
+    uint32_t window, in_flight;
+    uint64_t submits, responses, errors, receipts, throttled, in_doubt;
+    int64_t rtt_us;          /* of the last answered submit, -1: none yet */
+    const char *last_reason; /* of the last change of state; valid until the next one */
+};
+uint32_t smpp_carrier_bind_count(const struct smpp_carrier *c);
+void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t bind,
+                            struct smpp_bind_info *out);
+
+/* Facts of the protocol (smpp_const.def). */
+const char *smpp_status_name(uint32_t status); /* "ESME_RTHROTTLED", "vendor", "reserved" */
+const char *smpp_command_name(uint32_t id);    /* "submit_sm", NULL where unknown */
+enum smpp_status_class {
+    SMPP_CLASS_OK,
+    SMPP_CLASS_THROTTLE,
+    SMPP_CLASS_RETRY,     /* a trouble that passes */
+    SMPP_CLASS_PERMANENT, /* this message will never do */
+    SMPP_CLASS_BIND,      /* the bind itself is refused */
+};
+enum smpp_status_class smpp_status_class(uint32_t status);
+/* Message states 0..9 of 5.2.28 (0 and 9 from SMPP 5.0): "ENROUTE", ... "UNKNOWN" otherwise. */
+const char *smpp_message_state_name(int state);
+
+/* How the text would be sent: its segments (1..), or ERR_INVALID for bad UTF-8. */
+int smpp_text_segments(const char *utf8, size_t len, enum smpp_alphabet alphabet);
+
+#endif

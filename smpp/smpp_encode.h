@@ -1,0 +1,52 @@
+/*
+ * PDUs that we originate.  Requests with a body are packed by libsmpp34 behind our own checks
+ * (smpp_encode.c is the only file that includes it); header-only PDUs and responses are written
+ * directly.  The library's error text holds every field, so it is wiped after each call and never
+ * logged.  One thread only.
+ *
+ * Each call writes one PDU at out and its length to *len.  ERR_INVALID: a field is longer than
+ * SMPP 3.4 allows or holds a NUL; ERR_FULL: cap is too small; ERR_REFUSED: the library would not.
+ */
+#ifndef SMPP_SMPP_ENCODE_H
+#define SMPP_SMPP_ENCODE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SMPP_ENCODE_MAX 1024 /* no PDU that we send is longer */
+
+struct smpp_bind_fields {
+    uint32_t command_id; /* bind_transceiver, bind_transmitter or bind_receiver */
+    const char *system_id, *password, *system_type;
+    uint8_t interface_version; /* 0x34 */
+};
+int smpp_encode_bind(const struct smpp_bind_fields *f, uint32_t sequence, uint8_t *out, size_t cap,
+                     size_t *len) __attribute__((warn_unused_result));
+
+struct smpp_submit_fields {
+    const char *service_type;
+    uint8_t source_ton, source_npi;
+    const char *source;
+    uint8_t dest_ton, dest_npi;
+    const char *destination;
+    uint8_t esm_class, protocol_id, priority_flag;
+    const char *validity_period; /* "" or 16 characters */
+    uint8_t registered_delivery, data_coding;
+    const uint8_t *short_message; /* <= 253 octets; 254 has to travel as message_payload */
+    size_t sm_length;
+};
+int smpp_encode_submit_sm(const struct smpp_submit_fields *f, uint32_t sequence, uint8_t *out,
+                          size_t cap, size_t *len) __attribute__((warn_unused_result));
+
+/* enquire_link, unbind, their responses, generic_nack: always 16 octets. */
+void smpp_encode_header(uint32_t command_id, uint32_t status, uint32_t sequence, uint8_t out[16]);
+/* deliver_sm_resp and data_sm_resp: header and an empty message_id, 17 octets. */
+void smpp_encode_delivery_resp(uint32_t command_id, uint32_t status, uint32_t sequence,
+                               uint8_t out[17]);
+
+/* "000000000500000R" (7.1.1.2), or absolute UTC "261123120500000+" at now + ms (7.1.1.1); at least
+ * one second.  out has 17 octets. */
+void smpp_encode_validity_relative(int64_t ms, char out[17]);
+void smpp_encode_validity_absolute(int64_t unix_ms, char out[17]);
+
+#endif

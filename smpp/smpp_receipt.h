@@ -1,0 +1,28 @@
+/*
+ * Delivery receipts: from deliver_sm or data_sm to struct smpp_receipt (smpp.h).
+ *
+ * The text (SMPP 3.4 Appendix B) is scanned by key, in any case and order, at a non-letter
+ * boundary; every field is optional and no date fails a receipt.  TLVs win over the text field by
+ * field.  Total on every input; the views point into the PDU.
+ */
+#ifndef SMPP_SMPP_RECEIPT_H
+#define SMPP_SMPP_RECEIPT_H
+
+#include "smpp/smpp_decode.h"
+
+struct smpp_receipt_options {
+    int32_t utc_offset_min;
+    bool without_esm_class; /* quirk 13: id: and stat: in the text are enough */
+    bool date_year_first;   /* 12 digits are YYYYMMDDhhmm */
+    bool date_seconds;      /* 12 digits are YYMMDDhhmmss; neither: the reading nearest to now */
+};
+
+/* Is it a receipt (esm_class bits 2-5, or TLVs, or by option its text)?  Fills *out when so. */
+bool smpp_receipt_from_pdu(const struct smpp_pdu *pdu, const struct smpp_receipt_options *options,
+                           struct smpp_receipt *out);
+
+/* The text alone; false: not a receipt (neither an id nor a stat is in it). */
+bool smpp_receipt_parse(const char *text, size_t len, const struct smpp_receipt_options *options,
+                        struct smpp_receipt *out);
+
+#endif
