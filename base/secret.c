@@ -26,13 +26,12 @@ bool secret_equal(const void *a, size_t alen, const void *b, size_t blen)
 
 int secret_set(struct secret *s, const void *data, size_t len)
 {
-    uint8_t *copy = malloc(len + 1);
+    uint8_t *copy = calloc(1, len + 1);
     if (!copy)
         return ERR_NOMEM;
     /* Best effort: RLIMIT_MEMLOCK may be small, and swap is the operator's choice then. */
     (void)mlock(copy, len + 1);
     memcpy(copy, data, len);
-    copy[len] = 0;
     secret_clear(s);
     s->data = copy;
     s->len = len;
