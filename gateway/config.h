@@ -1,0 +1,131 @@
+/*
+ * The configuration file (libconfuse syntax) as one table and one tree of plain values.
+ *
+ * gateway/config.def has a row per key: section, name, type, default, range, unit, flags, help.
+ * Parsing, the commented sample conf/pinbind.conf, pinbind.conf(5) and `pinbindctl config` come
+ * from or are checked against those rows.  Only config*.c knows the parser.  A struct config is
+ * complete and valid before anything of it takes effect, and never changes afterwards.
+ */
+#ifndef GATEWAY_CONFIG_H
+#define GATEWAY_CONFIG_H
+
+#include "base/log.h"
+#include "base/secret.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Strings are never NULL ("" is unset); paths are absolute (relative ones: to the file). */
+struct config_store {
+    const char *url; /* embedded:DIR has an absolute DIR */
+    const char *user;
+    const char *password_file;
+    struct secret password; /* read from password_file */
+    uint32_t timeout_ms;
+    uint32_t max_pending;
+    uint32_t keep_s;         /* PIN record after its life */
+    uint32_t receipt_keep_s; /* message id after the PIN's life */
+    uint32_t parked_s;
+};
+
+struct config_verify_socket {
+    const char *unix_path; /* key "unix"; "" is off */
+    uint32_t unix_mode;    /* octal in the file: 0660 */
+    const char *unix_group;
+    const char *unix_account;
+    const char *tcp; /* "127.0.0.1:2777"; "" is off */
+    bool insecure;   /* tcp on an address that is not loopback, without TLS */
+    uint32_t max_connections;
+    uint32_t max_in_flight; /* requests per connection */
+    uint32_t max_bulk;      /* octets of one argument or inline command */
+    uint32_t max_arguments;
+    uint32_t idle_timeout_s;
+    uint32_t max_output;            /* octets waiting for a slow reader */
+    uint32_t auth_failures_per_min; /* per peer address */
+};
+
+struct config_admin {
+    const char *unix_path;
+    uint32_t unix_mode;
+    const char *unix_group;
+};
+
+struct config_carrier {
+    const char *name; /* the section's title: [a-z0-9][a-z0-9-]{0,31} */
+    const char *const *hosts;
+    size_t n_hosts;
+    uint32_t port;
+    const char *local_address;
+    const char *system_id;
+    const char *password_file;
+    struct secret password;
+    const char *system_type;
+    uint32_t binds, window, max_queue;
+    uint32_t enquire_link_s, response_timeout_s, connect_timeout_ms, bind_timeout_ms;
+    uint32_t backoff_min_ms, backoff_max_ms, backoff_credentials_s, backoff_bound_s;
+    uint32_t throttle_ms;
+    const char *source;
+    int32_t source_ton, source_npi; /* -1: by form */
+    uint32_t dest_ton, dest_npi;
+    const char *service_type;
+    int default_alphabet; /* enum smpp_alphabet */
+    int validity;         /* enum smpp_validity */
+    uint32_t registered_delivery;
+    int message_id; /* enum pin_id_mode */
+    int32_t receipt_utc_offset_min;
+    bool receipt_without_esm_class;
+};
+
+struct config_route {
+    const char *name;
+    const char *const *prefixes; /* "" matches every number; the longest wins */
+    size_t n_prefixes;
+    const char *const *carriers; /* names of carriers, in order of preference */
+    size_t n_carriers;
+};
+
+struct config {
+    const char *file;
+    const char *node;
+    uint32_t send_deadline_ms;
+    uint32_t drain_timeout_s;
+    const char *pin_key_file;
+    uint32_t pin_step_s;
+    enum log_level log_level;
+    struct config_store store;
+    struct config_verify_socket verify_socket;
+    struct config_admin admin;
+    struct config_carrier *carriers;
+    size_t n_carriers;
+    struct config_route *routes;
+    size_t n_routes;
+};
+
+struct config_error {
+    char text[512]; /* "FILE:LINE: carrier acme: window: 0 is out of range, 1..10000 would do" */
+};
+
+/* 0 and *out, or ERR_* and a sentence that names file, line, key and what would be right. */
+int config_load(const char *path, struct config **out, struct config_error *error)
+    __attribute__((warn_unused_result));
+/* Wipes what is secret. */
+void config_free(struct config *config);
+
+/* "carrier acme: window = 10" for each key as it is in effect; secrets as "***". */
+void config_print(const struct config *config, FILE *out);
+
+/* The rows, for the checks of sample and man page. */
+struct config_row {
+    const char *section; /* "" is the top level */
+    const char *name;
+    const char *type;     /* "string", "strings", "integer", "boolean", "octal", "choice" */
+    const char *fallback; /* as it is written in the file */
+    const char *unit;
+    bool reloadable, secret;
+    const char *help;
+};
+const struct config_row *config_rows(size_t *n);
+
+#endif
