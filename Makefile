@@ -2,7 +2,8 @@
 #
 #   make            the programs            make lint       the laws of the house
 #   make check      lint, unit, integration make asan       the same tests under ASan and UBSan
-#   make valgrind   unit tests              make fuzz       each target a bounded time
+#   make valgrind   unit tests              make fuzz       each target FUZZ_SECONDS
+#   make bench      measurements            make cover      line coverage of the tests
 #   make demo       the first run           make install    DESTDIR, PREFIX
 
 ifeq ($(origin CC),default)
@@ -33,8 +34,16 @@ PROGS   := $(patsubst gateway/%.c,$(B)/%,$(wildcard $(MAINS)))
 SIMSRC  := $(wildcard tests/sim/*.c)
 SIM     := $(if $(SIMSRC),$(B)/pinbind-smsc)
 UNIT    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*/*_test.c))
+FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCH   := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+OPINION := $(B)/second-opinion
 LUA     := $(wildcard pin/scripts/*.lua)
 GEN     := $(B)/gen/pin_scripts.h
+
+# Sanitizers end the process at the first finding, so that no test can pass over one.
+ASAN    := -fsanitize=address,undefined -fno-sanitize-recover=all
+ASANCC  := -O1 -g -fno-omit-frame-pointer -fPIE $(ASAN)
+FUZZ_SECONDS ?= 20
 
 all: $(PROGS) $(SIM)
 
@@ -61,14 +70,85 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
-.PRECIOUS: $(B)/tests/unit/%.o
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/bench/%: $(B)/tests/bench/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lm
+
+# Nothing of ours in it: libsmpp34 judges what we wrote.
+$(OPINION): tests/peers/second_opinion.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g -Wall -Wextra $(shell pkg-config --cflags libsmpp34) -o $@ $< -lsmpp34
+
+.PRECIOUS: $(B)/tests/unit/%.o $(B)/tests/fuzz/%.o $(B)/tests/bench/%.o
+
+lint:
+	@CC='$(CC)' B='$(B)' sh tests/lint/run.sh
 
 unit: $(UNIT)
-	sh tests/unit/run.sh $(UNIT)
+	@sh tests/unit/run.sh $(UNIT)
+
+integration: all $(OPINION)
+	@PINBIND_BUILD='$(B)' sh tests/integration/run.sh
+
+# Builds first, so that the tests are run and counted even where one part of them fails.
+check: all $(UNIT) $(OPINION)
+	@MAKE='$(MAKE)' B='$(B)' sh tests/run.sh lint unit integration
+
+asan:
+	@$(MAKE) --no-print-directory B=build/asan HARDEN='$(ASANCC)' LDHARD='$(ASAN) -pie' sanitized
+
+sanitized: all $(UNIT) $(OPINION)
+	@MAKE='$(MAKE)' B='$(B)' PINBIND_SLOW=4 sh tests/run.sh unit integration
+
+valgrind: $(UNIT)
+	@UNIT_WRAP='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --child-silent-after-fork=yes' \
+	    sh tests/unit/run.sh $(UNIT)
+
+# -fsanitize=fuzzer-no-link counts edges in the library; only the targets have libFuzzer's main.
+fuzz:
+	@$(MAKE) --no-print-directory CC=clang B=build/fuzz HARDEN='$(ASANCC) -fsanitize=fuzzer-no-link' \
+	    LDHARD='$(ASAN) -fsanitize=fuzzer' fuzz-run
+
+fuzz-run: $(FUZZ)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz/run.sh $(FUZZ)
+
+bench: all $(BENCH)
+	@for b in $(BENCH); do echo "== $$b"; $$b || exit 1; done
+
+cover:
+	@$(MAKE) --no-print-directory CC=clang B=build/cover LDHARD='-pie -fprofile-instr-generate' \
+	    HARDEN='-O0 -g -fPIE -fprofile-instr-generate -fcoverage-mapping' cover-run
+
+cover-run: all $(UNIT) $(OPINION)
+	@rm -rf $(B)/profiles && mkdir -p $(B)/profiles
+	@LLVM_PROFILE_FILE='$(abspath $(B))/profiles/%p.profraw' MAKE='$(MAKE)' B='$(B)' PINBIND_SLOW=2 \
+	    sh tests/run.sh unit integration
+	@llvm-profdata merge -sparse -o $(B)/all.profdata $(B)/profiles/*.profraw
+	@llvm-cov report $(patsubst %,-object %,$(PROGS) $(UNIT)) -instr-profile=$(B)/all.profdata \
+	    -ignore-filename-regex='^tests/|/tests/' -show-region-summary=false
+
+demo: all
+	@./demo
+
+install: all
+	install -D -t $(DESTDIR)$(PREFIX)/sbin $(B)/pinbindd
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(B)/pinbindctl $(B)/pinbind-smsc
+	for m in man/*.[1-8]; do \
+	    install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${m##*.} $$m || exit 1; done
+	for c in conf/*.conf; do \
+	    install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/pinbind/examples $$c || exit 1; done
+	for u in systemd/*; do \
+	    install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $$u || exit 1; done
+	install -d -m 750 $(DESTDIR)/etc/pinbind
 
 clean:
-	rm -rf build
+	rm -rf build run
 
--include $(OBJ:.o=.d) $(wildcard $(B)/tests/*/*.d $(B)/tests/*/*/*.d)
+-include $(OBJ:.o=.d) $(wildcard $(B)/tests/*/*.d $(B)/tests/*/*/*.d $(B)/gateway/*.d)
 
-.PHONY: all unit clean
+.PHONY: all lint unit integration check asan sanitized valgrind fuzz fuzz-run bench cover cover-run \
+        demo install clean
