@@ -25,6 +25,8 @@ enum smpp_tag {
 #include "smpp/smpp_const.def"
 };
 
+/* "invalid password"; one sentence fragment for people, never NULL. */
+const char *smpp_status_text(uint32_t status);
 /* "message_payload", or NULL for a tag that is not of SMPP 3.4 or 5.0. */
 const char *smpp_tlv_name(uint16_t tag);
 static inline bool smpp_is_response(uint32_t command_id)

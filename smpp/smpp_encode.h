@@ -44,8 +44,8 @@ void smpp_encode_header(uint32_t command_id, uint32_t status, uint32_t sequence,
 void smpp_encode_delivery_resp(uint32_t command_id, uint32_t status, uint32_t sequence,
                                uint8_t out[17]);
 
-/* "000000000500000R" (7.1.1.2), or absolute UTC "261123120500000+" at now + ms (7.1.1.1); at least
- * one second.  out has 17 octets. */
+/* "000000000500000R" (7.1.1.2): ms from when the SMSC takes it, at least one second and at most 31
+ * days.  "261123120500000+" (7.1.1.1): the moment in UTC.  out has 17 octets. */
 void smpp_encode_validity_relative(int64_t ms, char out[17]);
 void smpp_encode_validity_absolute(int64_t unix_ms, char out[17]);
 

@@ -1,0 +1,165 @@
+#include "smpp/smpp_encode.h"
+
+#include "base/buf.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "smpp/smpp_const.h"
+
+#include <string.h>
+#include <time.h>
+
+/* The library's headers need <stdint.h> before them and define bare names (UNBIND, Reserved). */
+#include <stdint.h>
+#include <smpp34.h>
+#include <smpp34_structs.h>
+
+#define SM_LENGTH_MAX 253 /* the library refuses 254 */
+
+/*
+ * The library's buffer has to be one octet larger than the PDU.  It lives here and not on the
+ * stack, because it holds passwords and texts and is wiped after each call.
+ */
+static uint8_t scratch[SMPP_ENCODE_MAX + 1];
+
+static int pack(void *pdu, size_t size, uint8_t *out, size_t cap, size_t *len)
+{
+    int packed = 0;
+    int result = ERR_REFUSED;
+    if (smpp34_pack2(scratch, (int)sizeof scratch, &packed, pdu) == 0 && packed > 0) {
+        result = (size_t)packed <= cap ? ERR_OK : ERR_FULL;
+        if (result == ERR_OK) {
+            memcpy(out, scratch, (size_t)packed);
+            *len = (size_t)packed;
+        }
+    }
+    secret_wipe(scratch, packed > 0 && result != ERR_REFUSED ? (size_t)packed : sizeof scratch);
+    secret_wipe(smpp34_strerror, sizeof smpp34_strerror);
+    secret_wipe(pdu, size);
+    return result;
+}
+
+/* False: longer than the field with its NUL.  The library would cut it silently. */
+static bool put_string(uint8_t *field, size_t size, const char *s)
+{
+    size_t len = strnlen(s, size);
+    if (len == size)
+        return false;
+    memcpy(field, s, len); /* the struct was zeroed */
+    return true;
+}
+#define PUT(field, s) put_string((field), sizeof(field), (s))
+
+static bool is_bind(uint32_t command_id)
+{
+    return command_id == (uint32_t)SMPP_BIND_TRANSCEIVER ||
+           command_id == (uint32_t)SMPP_BIND_TRANSMITTER ||
+           command_id == (uint32_t)SMPP_BIND_RECEIVER;
+}
+
+int smpp_encode_bind(const struct smpp_bind_fields *f, uint32_t sequence, uint8_t *out, size_t cap,
+                     size_t *len)
+{
+    /* The three binds have one body. */
+    struct bind_transceiver_t pdu;
+    memset(&pdu, 0, sizeof pdu);
+    pdu.command_id = f->command_id;
+    pdu.sequence_number = sequence;
+    pdu.interface_version = f->interface_version;
+    if (!is_bind(f->command_id) || !PUT(pdu.system_id, f->system_id) ||
+        !PUT(pdu.password, f->password) || !PUT(pdu.system_type, f->system_type)) {
+        secret_wipe(&pdu, sizeof pdu);
+        return ERR_INVALID;
+    }
+    return pack(&pdu, sizeof pdu, out, cap, len);
+}
+
+static bool put_submit(struct submit_sm_t *pdu, const struct smpp_submit_fields *f)
+{
+    if (f->sm_length > SM_LENGTH_MAX || !PUT(pdu->service_type, f->service_type) ||
+        !PUT(pdu->source_addr, f->source) || !PUT(pdu->destination_addr, f->destination) ||
+        !PUT(pdu->validity_period, f->validity_period))
+        return false;
+    pdu->source_addr_ton = f->source_ton;
+    pdu->source_addr_npi = f->source_npi;
+    pdu->dest_addr_ton = f->dest_ton;
+    pdu->dest_addr_npi = f->dest_npi;
+    pdu->esm_class = f->esm_class;
+    pdu->protocol_id = f->protocol_id;
+    pdu->priority_flag = f->priority_flag;
+    pdu->registered_delivery = f->registered_delivery;
+    pdu->data_coding = f->data_coding;
+    pdu->sm_length = (uint8_t)f->sm_length;
+    if (f->sm_length)
+        memcpy(pdu->short_message, f->short_message, f->sm_length);
+    return true;
+}
+
+int smpp_encode_submit_sm(const struct smpp_submit_fields *f, uint32_t sequence, uint8_t *out,
+                          size_t cap, size_t *len)
+{
+    struct submit_sm_t pdu;
+    memset(&pdu, 0, sizeof pdu);
+    pdu.command_id = (uint32_t)SMPP_SUBMIT_SM;
+    pdu.sequence_number = sequence;
+    if (!put_submit(&pdu, f)) {
+        secret_wipe(&pdu, sizeof pdu);
+        return ERR_INVALID;
+    }
+    return pack(&pdu, sizeof pdu, out, cap, len);
+}
+
+static void put_header(struct wr *w, const uint32_t fields[4])
+{
+    for (int i = 0; i < 4; i++)
+        wr_u32(w, fields[i]);
+}
+
+void smpp_encode_header(uint32_t command_id, uint32_t status, uint32_t sequence, uint8_t out[16])
+{
+    struct wr w = wr_init(out, 16);
+    put_header(&w, (const uint32_t[4]){16, command_id, status, sequence});
+}
+
+void smpp_encode_delivery_resp(uint32_t command_id, uint32_t status, uint32_t sequence,
+                               uint8_t out[17])
+{
+    struct wr w = wr_init(out, 17);
+    put_header(&w, (const uint32_t[4]){17, command_id, status, sequence});
+    wr_u8(&w, 0);
+}
+
+/* n decimal digits of v, with zeros in front. */
+static char *put_digits(char *out, int64_t v, int n)
+{
+    for (int i = n - 1; i >= 0; i--, v /= 10)
+        out[i] = (char)('0' + v % 10);
+    return out + n;
+}
+
+/* Days are the largest unit that has a fixed length: a longer time is cut to 31 of them. */
+void smpp_encode_validity_relative(int64_t ms, char out[17])
+{
+    const int64_t longest = INT64_C(31) * 86400;
+    int64_t s = ms / 1000;
+    s = s < 1 ? 1 : s > longest ? longest : s;
+    out = put_digits(out, 0, 4);
+    out = put_digits(out, s / 86400, 2);
+    out = put_digits(out, s / 3600 % 24, 2);
+    out = put_digits(out, s / 60 % 60, 2);
+    out = put_digits(out, s % 60, 2);
+    memcpy(out, "000R", 5);
+}
+
+void smpp_encode_validity_absolute(int64_t unix_ms, char out[17])
+{
+    time_t s = (time_t)(unix_ms / 1000);
+    struct tm tm = {0};
+    gmtime_r(&s, &tm);
+    out = put_digits(out, tm.tm_year % 100, 2);
+    out = put_digits(out, tm.tm_mon + 1, 2);
+    out = put_digits(out, tm.tm_mday, 2);
+    out = put_digits(out, tm.tm_hour, 2);
+    out = put_digits(out, tm.tm_min, 2);
+    out = put_digits(out, tm.tm_sec, 2);
+    memcpy(out, "000+", 5);
+}
