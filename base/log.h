@@ -42,11 +42,14 @@ struct log_kv {
 #define KV_HEX(k, num)    ((struct log_kv){.key = (k), .kind = LOG_KV_HEX32, .v.i = (int64_t)(num)})
 #define KV_MSISDN(k, num) ((struct log_kv){.key = (k), .kind = LOG_KV_MSISDN, .v.m = (num)})
 
-#define LOG(level, id, event, ...)                                                                 \
+#define KV_END ((struct log_kv){.kind = LOG_KV_END})
+
+/* LOG(level, id, event, KV_...) */
+#define LOG(level, id, ...) LOG_EVENT(level, id, __VA_ARGS__, KV_END)
+#define LOG_EVENT(level, id, event, ...)                                                           \
     do {                                                                                           \
         if (log_enabled(level))                                                                    \
-            log_write(level, id, event,                                                            \
-                      (const struct log_kv[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_KV_END}});    \
+            log_write(level, id, event, (const struct log_kv[]){__VA_ARGS__});                     \
     } while (0)
 
 /* Where lines go (default: standard error) and from which level up (default: info). */

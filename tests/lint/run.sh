@@ -1,0 +1,46 @@
+#!/bin/sh
+# The laws of the house.  Without arguments all of them; ends with "lint: N passed, N failed".
+# Run in the root of a tree: the self-test runs it in copies that break one law each.
+here=tests/lint
+py=/usr/bin/python3
+export PYTHONDONTWRITEBYTECODE=1
+
+layers() { $py $here/layers.py; }
+headers() { sh $here/headers.sh; }
+size() { $py $here/size.py; }
+forbidden() { $py $here/forbidden.py; }
+
+# every row of the configuration stands in the sample and in the man page
+config_rows() {
+    if [ -f $here/config_rows.py ]; then $py $here/config_rows.py; else sh $here/config_rows.sh; fi
+}
+
+format() {
+    find base store smpp pin hlr gateway tests -name node_modules -prune -o -name '*.[ch]' -print |
+        xargs -r clang-format --dry-run -Werror
+}
+
+cppcheck() {
+    mkdir -p "${B:-build}/cppcheck"
+    # shellcheck disable=SC2046
+    command cppcheck -q -j2 --std=c11 --enable=warning,performance,portability --inline-suppr \
+        --error-exitcode=1 --suppressions-list=$here/cppcheck.suppress --max-configs=4 \
+        --cppcheck-build-dir="${B:-build}/cppcheck" -D_GNU_SOURCE -D__linux__ -D__GNUC__ \
+        -DPINBIND_VERSION='"0"' -I. $(ls -d base store smpp pin hlr gateway tests/sim 2>/dev/null)
+}
+
+# each check above goes red when its law is broken
+selftest() { $py $here/selftest.py; }
+
+passed=0 failed=0 all=
+[ $# -gt 0 ] || { all=1; set -- layers headers size forbidden config_rows format cppcheck selftest; }
+for check in "$@"; do
+    if "$check"; then
+        passed=$((passed + 1))
+    else
+        echo "lint: $check failed"
+        failed=$((failed + 1))
+    fi
+done
+[ -z "$all" ] || echo "lint: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]
