@@ -42,7 +42,8 @@ GEN     := $(B)/gen/pin_scripts.h
 
 # Sanitizers end the process at the first finding, so that no test can pass over one.
 ASAN    := -fsanitize=address,undefined -fno-sanitize-recover=all
-ASANCC  := -O1 -g -fno-omit-frame-pointer -fPIE $(ASAN)
+# (-Wconversion sees int where the sanitizer put its checks)
+ASANCC  := -O1 -g -fno-omit-frame-pointer -fPIE -Wno-conversion $(ASAN)
 FUZZ_SECONDS ?= 20
 
 all: $(PROGS) $(SIM)
