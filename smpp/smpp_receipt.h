@@ -3,7 +3,8 @@
  *
  * The text (SMPP 3.4 Appendix B) is scanned by key, in any case and order, at a non-letter
  * boundary; every field is optional and no date fails a receipt.  TLVs win over the text field by
- * field.  Total on every input; the views point into the PDU.
+ * field; network_error_code is err where the text has none.  Total on every input.  The views
+ * point into the PDU, but err may be in a buffer of this file: until the next call.
  */
 #ifndef SMPP_SMPP_RECEIPT_H
 #define SMPP_SMPP_RECEIPT_H
@@ -21,7 +22,7 @@ struct smpp_receipt_options {
 bool smpp_receipt_from_pdu(const struct smpp_pdu *pdu, const struct smpp_receipt_options *options,
                            struct smpp_receipt *out);
 
-/* The text alone; false: not a receipt (neither an id nor a stat is in it). */
+/* The text alone; false: not a receipt (neither an id nor a stat is in it).  Fills *out anyway. */
 bool smpp_receipt_parse(const char *text, size_t len, const struct smpp_receipt_options *options,
                         struct smpp_receipt *out);
 

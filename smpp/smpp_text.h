@@ -3,8 +3,13 @@
  * character, as SMPP carries it), Latin-1, ASCII, and UCS-2 as UTF-16BE with surrogates.
  *
  * The default alphabet of the bind is taken when it holds every character, else UCS-2
- * (data_coding 8).  One segment is 160 characters of GSM (an extension character counts two), 140
- * octets of Latin-1 or ASCII... see smpp_text_segments() in smpp.h.
+ * (data_coding 8).
+ *
+ * One segment: what data_coding 0 becomes on the air is the operator's choice, so a text of which
+ * every character is in GSM 03.38 counts 160 septets (a character of the extension table two) on
+ * a GSM, Latin-1 or ASCII bind alike; any other Latin-1 or ASCII text counts 140 octets; UCS-2
+ * counts 70 units (a character beyond U+FFFF two).  Several segments hold 153, 134 and 67 each,
+ * and none divides an escape sequence or a surrogate pair.
  */
 #ifndef SMPP_SMPP_TEXT_H
 #define SMPP_SMPP_TEXT_H
@@ -24,8 +29,8 @@ struct smpp_text {
 int smpp_text_encode(const char *utf8, size_t len, enum smpp_alphabet alphabet,
                      struct smpp_text *out) __attribute__((warn_unused_result));
 
-/* To UTF-8 with a NUL; unmappable octets become U+FFFD; returns the length, cut at size - 1 on a
- * character boundary. */
+/* To UTF-8 with a NUL; unmappable octets, and NUL, become U+FFFD; returns the length, cut at
+ * size - 1 on a character boundary. */
 size_t smpp_text_decode(const uint8_t *p, size_t len, uint8_t data_coding,
                         enum smpp_alphabet alphabet, char *out, size_t size);
 
