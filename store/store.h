@@ -1,5 +1,5 @@
 /*
- * store/: Redis over hiredis's asynchronous API on libevent.  It knows nothing of PINs.
+ * store/: Redis over hiredis on libevent, never blocking.  It knows nothing of PINs.
  *
  * One struct store is one logical Redis: one connection, pipelined, kept alive with back-off;
  * for "embedded:DIR" also the private redis-server child.  Writes of one turn of the loop leave
@@ -10,7 +10,9 @@
  *   0                the reply is there (it may be an error reply: ERR_REFUSED then, with its text)
  *   ERR_UNAVAILABLE  not one octet of the command was written: nothing was done
  *   ERR_TIMEOUT, ERR_LOST  it was written and no answer came: its fate is unknown
- * When a command cannot be queued the call itself returns a negative ERR_* and cb is not called.
+ * When a command cannot be queued the call itself returns a negative ERR_* and cb is not called:
+ * ERR_UNAVAILABLE while away, ERR_FULL at max_pending, ERR_TOOLONG above 1 MiB, ERR_NOMEM.
+ * The process must ignore SIGPIPE.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -65,7 +67,8 @@ struct store *store_new(struct event_base *base, struct reap *reap, struct evdns
                         const struct store_options *options) __attribute__((warn_unused_result));
 bool store_is_up(const struct store *s);
 /* Pending callbacks are called (ERR_LOST or ERR_UNAVAILABLE) before this returns; an embedded
- * server is ended in order (SIGTERM, it writes its AOF) and waited for, 5 s at most. */
+ * server is ended in order (SIGTERM, it writes its AOF) and waited for, 5 s at most.  May be called
+ * from any callback of the store; its memory goes through the reap list. */
 void store_free(struct store *s);
 
 /* One argument: octets that live until the call returns. */

@@ -1,0 +1,68 @@
+/*
+ * One connection to a Redis server: hiredis's context and reader on libevent.
+ *
+ * The non-blocking context is driven here and not by hiredis's asynchronous layer, which ends the
+ * process by assert() when a server sends a reply that nobody asked for, and frees itself under
+ * its user.  The read event stays armed; what is sent in one turn of the loop leaves in one write
+ * at the turn's end; the write event is armed only while the socket is full.
+ *
+ * The struct is embedded in its owner.  Each conn_open() is followed by exactly one closed_cb,
+ * whatever ended it, perhaps before conn_open() returns.  Callbacks may call any function here.
+ * The process must ignore SIGPIPE.
+ */
+#ifndef STORE_CONN_H
+#define STORE_CONN_H
+
+#include "store/url.h"
+
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct evdns_base;
+struct redisContext;
+struct redisReply;
+struct conn_query;
+
+struct conn_ops {
+    void (*connected_cb)(void *arg);
+    void (*reply_cb)(void *arg, const struct redisReply *reply); /* zero or more */
+    void (*closed_cb)(void *arg, const char *reason);            /* static text */
+};
+
+struct conn_options {
+    struct event_base *base;
+    struct evdns_base *dns; /* may be NULL when the host is an address */
+    const char *id;         /* for log lines */
+    const char *path;       /* Unix socket; NULL: host and port */
+    const char *host;
+    uint16_t port;
+    uint32_t connect_timeout_ms; /* name look-up included */
+    const struct conn_ops *ops;
+    void *arg;
+};
+
+struct conn {
+    struct conn_options o; /* the texts belong to the owner */
+    struct redisContext *ctx;
+    struct conn_query *query;
+    struct event read_ev, write_ev, flush_ev, timer_ev;
+    uint64_t appended, written; /* octets of this connection; kept until the next conn_open() */
+    uint32_t attempts;          /* picks among the addresses of a name */
+    const char *last_reason;    /* the failure logged last, so that it is not repeated */
+    bool is_open, is_connected, is_dirty, is_full;
+};
+
+void conn_init(struct conn *c, const struct conn_options *o);
+void conn_open(struct conn *c);
+/* Only between connected_cb and closed_cb.  ERR_NOMEM: nothing was queued, the connection ends. */
+int conn_send(struct conn *c, const char *octets, size_t len) __attribute__((warn_unused_result));
+/* reason: static text; detail: may be NULL. */
+void conn_close(struct conn *c, const char *reason, const char *detail);
+/* Ends it without a closed_cb, a log line or a reason: the owner is going. */
+void conn_clear(struct conn *c);
+/* The connection proved good: a failure after this is logged even if it is the same again. */
+void conn_set_good(struct conn *c);
+
+#endif
