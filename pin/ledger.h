@@ -238,7 +238,7 @@ int pin_ledger_cancel(struct pin_ledger *l, const char *account, const char *pin
 struct pin_ledger_info {
     uint32_t outstanding;
     uint64_t acts, repeats, receipts_matched, receipts_parked, receipts_unmatched,
-        receipts_duplicate;
+        receipts_duplicate, receipts_by_id_alone; /* of these: named no number */
 };
 void pin_ledger_info(const struct pin_ledger *l, struct pin_ledger_info *out);
 /* The mode that is in use for a carrier: what was given, or what AUTO has settled on. */

@@ -1,0 +1,443 @@
+#include "pin/ledger_private.h"
+
+#include "base/log.h"
+#include "base/result.h"
+
+#include <string.h>
+
+#define OPEN_CAP          2816 /* sealed octets and their field names, nonce, tag, names, keys */
+#define SMALL_CAP         512
+#define TYPED_MAX         128
+#define RESEND_MIN_MS     60000
+#define PIN_FIXED_SIZE    32 /* the part of field l that open is given */
+#define VERIFY_WINDOW_MAX 86400000
+
+/* --- application's window -------------------------------------------------------------------- */
+
+struct admit_act {
+    struct act a;
+    char app_id[PIN_APP_ID_SIZE];
+};
+
+static void admit_reply(struct act *a, const struct store_reply *reply)
+{
+    struct admit_act *t = (struct admit_act *)a;
+    struct pin_answer answer = {.verdict = (enum pin_verdict)reply_at(reply, 0),
+                                .retry_after_ms = reply_at(reply, 1)};
+
+    if (answer.verdict == PIN_OK)
+        windows_admitted(a->l->windows, t->app_id, reply_at(reply, 2));
+    act_finish(a, &answer);
+}
+
+int pin_ledger_admit_app(struct pin_ledger *l, const struct pin_app *app, pin_ledger_cb cb,
+                         void *arg)
+{
+    struct admit_act *t;
+    struct key k;
+    int err;
+
+    if ((t = act_new(l, "admit_app", sizeof *t, SMALL_CAP, &err)) == NULL)
+        return err;
+    act_for(&t->a, cb, arg, admit_reply);
+    str_copy(t->app_id, sizeof t->app_id, app->id);
+    key_applimit(&k, app->id);
+    act_command(&t->a, &pin_ledger_script_admit);
+    act_key(&t->a, &k);
+    act_put(&t->a, t->a.rid, ACT_RID_SIZE);
+    act_put_int(&t->a, app->policy.per_app.count);
+    act_put_int(&t->a, app->policy.per_app.window_ms);
+    return act_start(&t->a);
+}
+
+void pin_ledger_unadmit_app(struct pin_ledger *l, const char *app_id)
+{
+    char text[24];
+    struct wr w = wr_init(text, sizeof text);
+    struct key k;
+    int64_t start;
+
+    if (l->closing || !windows_take(l->windows, app_id, &start))
+        return;
+    key_applimit(&k, app_id);
+    wr_dec(&w, start);
+    ledger_fire(l, &pin_ledger_script_unadmit,
+                (const struct store_arg[]){{k.s, k.len}, {text, w.len}}, 2);
+}
+
+/* --- open ------------------------------------------------------------------------------------ */
+
+struct open_act {
+    struct act a;
+    struct where w;
+};
+
+static void open_reply(struct act *a, const struct store_reply *reply)
+{
+    struct open_act *t = (struct open_act *)a;
+    struct pin_answer answer = {.verdict = (enum pin_verdict)reply_at(reply, 0),
+                                .retry_after_ms = reply_at(reply, 1),
+                                .attempt = (uint32_t)reply_at(reply, 2),
+                                .expires_ms = reply_at(reply, 3),
+                                .ttl_left_ms = reply_at(reply, 4)};
+
+    if (answer.verdict == PIN_OK) {
+        t->w.expires_ms = answer.expires_ms;
+        where_put(a->l->where, &t->w);
+    }
+    act_finish(a, &answer);
+}
+
+/* What never changes of the policy and the draw, packed into one field behind the times. */
+static void put_fixed(struct act *a, const struct pin_open *o)
+{
+    uint8_t fixed[PIN_FIXED_SIZE];
+    struct wr w = wr_init(fixed, sizeof fixed);
+    int64_t window = o->policy->verify.window_ms;
+
+    wr_u32(&w, o->policy->pin_attempts);
+    wr_u8(&w, o->policy->allow_multiple);
+    wr_u32(&w, o->policy->verify.count);
+    wr_u32(&w, (uint32_t)(window < VERIFY_WINDOW_MAX ? window : VERIFY_WINDOW_MAX));
+    wr_u32(&w, o->drawn->key_id);
+    wr_u64(&w, (uint64_t)o->drawn->step);
+    wr_u8(&w, (uint8_t)o->spec->type);
+    wr_u8(&w, o->spec->length);
+    wr_u8(&w, o->spec->no_look_alikes);
+    wr_u32(&w, o->template_revision);
+    act_put(a, fixed, w.len);
+}
+
+static void put_owner(struct act *a, const struct pin_owner *owner)
+{
+    char text[PIN_ACCOUNT_SIZE + MSISDN_MAX + 1];
+    struct wr w = wr_init(text, sizeof text);
+
+    wr_str(&w, owner->account);
+    wr_u8(&w, ' ');
+    wr_bytes(&w, owner->msisdn->digits, owner->msisdn->len);
+    act_put(a, text, w.len);
+}
+
+static void put_fields(struct act *a, const struct pin_open *o)
+{
+    act_put_str(a, "a");
+    put_owner(a, &o->owner);
+    act_put_str(a, "p");
+    act_put_str(a, o->owner.app_id);
+    act_put_str(a, "t");
+    act_put_str(a, o->template_id);
+    act_put_str(a, "g");
+    act_put(a, o->drawn->tag, PIN_TAG_SIZE);
+    act_put_str(a, "n");
+    act_put(a, o->drawn->nonce, PIN_NONCE_SIZE);
+    for (size_t at = 0; at < o->sealed_len; at += PIECE) {
+        size_t left = o->sealed_len - at;
+        char name[8];
+        struct wr w = wr_init(name, sizeof name);
+        wr_u8(&w, 'x');
+        wr_dec(&w, (int64_t)(at / PIECE));
+        act_put(a, name, w.len);
+        act_put(a, o->sealed + at, left < PIECE ? left : PIECE);
+    }
+}
+
+static bool is_short(const char *s, size_t size)
+{
+    return s != NULL && s[0] != '\0' && strlen(s) < size;
+}
+
+static bool open_is_valid(const struct pin_open *o)
+{
+    return pin_id_is_valid(o->drawn->pin_id, strlen(o->drawn->pin_id)) &&
+           is_short(o->owner.account, PIN_ACCOUNT_SIZE) &&
+           is_short(o->owner.app_id, PIN_APP_ID_SIZE) &&
+           is_short(o->template_id, PIN_APP_ID_SIZE) && carrier_is_valid(o->carrier) &&
+           o->sealed_len <= PIN_SEAL_MAX;
+}
+
+int pin_ledger_open(struct pin_ledger *l, const struct pin_open *o, pin_ledger_cb cb, void *arg)
+{
+    struct open_act *t;
+    struct key k;
+    int err;
+
+    if (!open_is_valid(o))
+        return ERR_INVALID;
+    if ((t = act_new(l, "open", sizeof *t, OPEN_CAP, &err)) == NULL)
+        return err;
+    act_for(&t->a, cb, arg, open_reply);
+    str_copy(t->w.pin_id, sizeof t->w.pin_id, o->drawn->pin_id);
+    str_copy(t->w.account, sizeof t->w.account, o->owner.account);
+    str_copy(t->w.app_id, sizeof t->w.app_id, o->owner.app_id);
+    t->w.msisdn = *o->owner.msisdn;
+    act_command(&t->a, &pin_ledger_script_open);
+    key_record(&k, o->drawn->pin_id);
+    act_key(&t->a, &k);
+    key_phone(&k, o->drawn->pin_id, &o->owner);
+    act_key(&t->a, &k);
+    act_put(&t->a, t->a.rid, ACT_RID_SIZE);
+    act_put_int(&t->a, o->policy->ttl_ms);
+    act_put_int(&t->a, (int64_t)l->o.keep_s * 1000);
+    act_put_int(&t->a, o->policy->per_phone.count);
+    act_put_int(&t->a, o->policy->per_phone.window_ms);
+    act_put_int(&t->a, o->policy->verify.window_ms);
+    put_fixed(&t->a, o);
+    act_put_int(&t->a, o->policy->pin_attempts);
+    act_put_str(&t->a, o->carrier);
+    put_fields(&t->a, o);
+    return act_start(&t->a);
+}
+
+/* --- acts on a record that is named by account and pinId ------------------------------------- */
+
+struct named_act {
+    struct act a;
+    char pin_id[PIN_ID_SIZE];
+    char account[PIN_ACCOUNT_SIZE];
+};
+
+static int named_new(struct pin_ledger *l, const char *name, const char *account,
+                     const char *pin_id, struct named_act **out)
+{
+    struct named_act *t;
+    int err;
+
+    *out = NULL;
+    if (!is_short(account, PIN_ACCOUNT_SIZE) || !pin_id_is_valid(pin_id, strlen(pin_id)))
+        return ERR_INVALID;
+    if ((t = act_new(l, name, sizeof *t, SMALL_CAP, &err)) == NULL)
+        return err;
+    str_copy(t->pin_id, sizeof t->pin_id, pin_id);
+    str_copy(t->account, sizeof t->account, account);
+    *out = t;
+    return 0;
+}
+
+static void named_command(struct named_act *t, struct store_script *script)
+{
+    struct key k;
+
+    key_record(&k, t->pin_id);
+    act_command(&t->a, script);
+    act_key(&t->a, &k);
+}
+
+/* Answers with the record when the fields are there. */
+static void finish_record(struct named_act *t, struct pin_answer *answer, int64_t now,
+                          const struct store_reply *fields)
+{
+    struct pin_record r;
+
+    if (answer->verdict != PIN_OK || fields == NULL) {
+        act_finish(&t->a, answer);
+        return;
+    }
+    if (!record_read(&r, t->account, fields)) {
+        act_finish_verdict(&t->a, PIN_NOT_FOUND);
+        return;
+    }
+    str_copy(r.pin_id, sizeof r.pin_id, t->pin_id);
+    record_at(&r, now, t->a.l->o.in_doubt_ms);
+    answer->record = &r;
+    answer->msisdn = r.msisdn;
+    act_finish(&t->a, answer);
+}
+
+static void attempt_reply(struct act *a, const struct store_reply *reply)
+{
+    struct pin_answer answer = {.verdict = (enum pin_verdict)reply_at(reply, 0),
+                                .retry_after_ms = reply_at(reply, 1),
+                                .attempt = (uint32_t)reply_at(reply, 2),
+                                .expires_ms = reply_at(reply, 3),
+                                .ttl_left_ms = reply_at(reply, 4)};
+
+    finish_record((struct named_act *)a, &answer, reply_at(reply, 5), store_reply_at(reply, 6));
+}
+
+struct attempt_args {
+    const char *carrier;
+    int64_t last; /* -1: a resend */
+    struct pin_limit limit;
+};
+
+static int attempt_start(struct named_act *t, const struct attempt_args *args)
+{
+    struct act *a = &t->a;
+
+    named_command(t, &pin_ledger_script_attempt);
+    act_put_str(a, t->account);
+    act_put(a, a->rid, ACT_RID_SIZE);
+    act_put_str(a, args->carrier);
+    if (args->last < 0)
+        act_put(a, NULL, 0);
+    else
+        act_put_int(a, args->last);
+    act_put_int(a, args->limit.count);
+    act_put_int(a, args->limit.window_ms);
+    act_put_int(a, PIN_ATTEMPTS_MAX);
+    act_put_int(a, RESEND_MIN_MS);
+    return act_start(a);
+}
+
+int pin_ledger_attempt(struct pin_ledger *l, const char *account, const char *pin_id, uint32_t last,
+                       const char *carrier, pin_ledger_cb cb, void *arg)
+{
+    const struct attempt_args args = {.carrier = carrier, .last = last};
+    struct named_act *t;
+    int err = carrier_is_valid(carrier) ? named_new(l, "attempt", account, pin_id, &t)
+                                        : ERR_INVALID;
+
+    if (err < 0)
+        return err;
+    act_for(&t->a, cb, arg, attempt_reply);
+    return attempt_start(t, &args);
+}
+
+int pin_ledger_resend(struct pin_ledger *l, const char *account, const char *pin_id,
+                      const struct pin_limit *per_phone, const char *carrier, pin_ledger_cb cb,
+                      void *arg)
+{
+    const struct attempt_args args = {.carrier = carrier, .last = -1, .limit = *per_phone};
+    struct named_act *t;
+    int err = carrier_is_valid(carrier) ? named_new(l, "resend", account, pin_id, &t) : ERR_INVALID;
+
+    if (err < 0)
+        return err;
+    act_for(&t->a, cb, arg, attempt_reply);
+    return attempt_start(t, &args);
+}
+
+static void status_reply(struct act *a, const struct store_reply *reply)
+{
+    struct pin_answer answer = {.verdict = PIN_OK};
+
+    finish_record((struct named_act *)a, &answer, reply_at(reply, 1), store_reply_at(reply, 2));
+}
+
+int pin_ledger_status(struct pin_ledger *l, const char *account, const char *pin_id,
+                      pin_ledger_cb cb, void *arg)
+{
+    struct named_act *t;
+    int err = named_new(l, "status", account, pin_id, &t);
+
+    if (err < 0)
+        return err;
+    act_for(&t->a, cb, arg, status_reply);
+    named_command(t, &pin_ledger_script_status);
+    return act_start(&t->a);
+}
+
+static void cancel_reply(struct act *a, const struct store_reply *reply)
+{
+    act_finish_verdict(a, (enum pin_verdict)reply_at(reply, 0));
+}
+
+int pin_ledger_cancel(struct pin_ledger *l, const char *account, const char *pin_id,
+                      pin_ledger_cb cb, void *arg)
+{
+    struct named_act *t;
+    int err = named_new(l, "cancel", account, pin_id, &t);
+
+    if (err < 0)
+        return err;
+    act_for(&t->a, cb, arg, cancel_reply);
+    named_command(t, &pin_ledger_script_cancel);
+    act_put_str(&t->a, account);
+    return act_start(&t->a);
+}
+
+/* --- verify ---------------------------------------------------------------------------------- */
+
+struct verify_act {
+    struct act a;
+    struct where w;
+    char account[PIN_ACCOUNT_SIZE];
+    char typed[TYPED_MAX];
+    size_t typed_len;
+};
+
+static void verify_reply(struct act *a, const struct store_reply *reply)
+{
+    struct verify_act *t = (struct verify_act *)a;
+    struct pin_answer answer = {.verdict = (enum pin_verdict)reply_at(reply, 0),
+                                .retry_after_ms = reply_at(reply, 1),
+                                .attempts_remaining = (uint32_t)reply_at(reply, 2)};
+
+    if (answer.verdict != PIN_NOT_FOUND)
+        answer.msisdn = t->w.msisdn;
+    act_finish(a, &answer);
+}
+
+/* With the owner known: one script. The typed text ends here. */
+static int verify_command(struct verify_act *t)
+{
+    const struct pin_owner owner = {t->w.account, t->w.app_id, &t->w.msisdn};
+    uint8_t tag[PIN_TAG_SIZE];
+    struct key k;
+    int err = pin_tag(t->a.l->o.ring, &owner, t->w.pin_id, t->typed, t->typed_len, tag);
+
+    secret_wipe(t->typed, sizeof t->typed);
+    if (err < 0) {
+        LOG(LOG_LV_ERROR, NULL, "pin_key_missing", KV_S("pin_id", t->w.pin_id),
+            KV_S("reason", err_name(err)));
+        return ERR_UNAVAILABLE;
+    }
+    t->a.reply = verify_reply;
+    act_command(&t->a, &pin_ledger_script_verify);
+    key_record(&k, t->w.pin_id);
+    act_key(&t->a, &k);
+    key_phone(&k, t->w.pin_id, &owner);
+    act_key(&t->a, &k);
+    act_put(&t->a, t->a.rid, ACT_RID_SIZE);
+    act_put(&t->a, tag, sizeof tag);
+    return 0;
+}
+
+static void verify_where_reply(struct act *a, const struct store_reply *reply)
+{
+    struct verify_act *t = (struct verify_act *)a;
+    struct where w;
+    int err;
+
+    if (!where_read(&w, t->w.pin_id, t->account, reply)) {
+        act_finish_verdict(a, PIN_NOT_FOUND);
+        return;
+    }
+    t->w = w;
+    where_put(a->l->where, &w);
+    if ((err = verify_command(t)) < 0)
+        act_finish_error(a, err);
+    else
+        act_go(a);
+}
+
+int pin_ledger_verify(struct pin_ledger *l, const char *account, const char *pin_id,
+                      const char *typed, size_t typed_len, pin_ledger_cb cb, void *arg)
+{
+    struct verify_act *t;
+    int err;
+
+    if (!is_short(account, PIN_ACCOUNT_SIZE) || !pin_id_is_valid(pin_id, strlen(pin_id)))
+        return ERR_INVALID;
+    if ((t = act_new(l, "verify", sizeof *t, SMALL_CAP, &err)) == NULL)
+        return err;
+    act_for(&t->a, cb, arg, verify_where_reply);
+    str_copy(t->account, sizeof t->account, account);
+    if (typed_len <= sizeof t->typed) { /* what is longer is no PIN: like an empty one */
+        memcpy(t->typed, typed, typed_len);
+        t->typed_len = typed_len;
+    }
+    /* Another account's PIN costs what an absent one costs, and tells as much. */
+    if (where_get(l->where, pin_id, &t->w) && strcmp(t->w.account, account) == 0) {
+        err = verify_command(t);
+    } else {
+        str_copy(t->w.pin_id, sizeof t->w.pin_id, pin_id);
+        where_ask(&t->a, pin_id);
+    }
+    if (err < 0) {
+        act_drop(&t->a);
+        return err;
+    }
+    return act_start(&t->a);
+}

@@ -1,0 +1,263 @@
+#include "pin/ledger_private.h"
+
+#include "base/log.h"
+#include "base/result.h"
+
+#include <string.h>
+
+#define RECEIPT_CAP     1024
+#define HOLD_DEFAULT_MS 5000
+
+/*
+ * A receipt: the map under its own form leads to the PIN; else it is parked there, and only then
+ * the other forms of the id are looked at.  `sent` writes and looks in the same order, so whichever
+ * comes first, one of the two sees the other.
+ */
+struct receipt_act {
+    struct act a;
+    struct receipt_name name;
+    struct parked p;
+    struct map map;
+    struct pin_msgid id;
+    size_t at; /* form that is looked at */
+    bool parked;
+};
+
+bool receipt_name_set(struct receipt_name *n, const char *carrier, const char *message_id,
+                      size_t len)
+{
+    if (!carrier_is_valid(carrier) || (len > 0 && message_id == NULL))
+        return false;
+    str_copy(n->carrier, sizeof n->carrier, carrier);
+    n->len = len < sizeof n->message_id ? len : sizeof n->message_id - 1;
+    if (n->len > 0)
+        memcpy(n->message_id, message_id, n->len);
+    n->message_id[n->len] = '\0';
+    return true;
+}
+
+void receipt_matched(struct pin_ledger *l, const struct receipt_name *n,
+                     const struct pin_msgid_form *f)
+{
+    if (n->mode == PIN_ID_AUTO && carriers_matched(l->carriers, n->carrier, f->kind))
+        LOG(LOG_LV_INFO, n->carrier, "message_id_settled", KV_S("mode", pin_id_mode_name(f->kind)));
+}
+
+void note_receipt(struct act *a, const struct map *m, const struct parked *p)
+{
+    struct key k;
+
+    act_command(a, &pin_ledger_script_note);
+    key_record(&k, m->pin_id);
+    act_key(a, &k);
+    act_put_int(a, m->attempt);
+    act_put_int(a, p->state);
+    act_put_str(a, p->final ? "1" : "0");
+    if (p->done_ms < 0)
+        act_put_str(a, "-1");
+    else
+        act_put_int(a, p->done_ms);
+    act_put_str(a, p->err);
+    act_put(a, p->rid, ACT_RID_SIZE);
+    act_put_str(a, "0");
+}
+
+static void receipt_key(const struct receipt_act *t, size_t form, struct key *k)
+{
+    key_dlr(k, t->name.carrier, &t->id.form[form],
+            t->name.mode == PIN_ID_AUTO ? &t->p.msisdn : NULL);
+}
+
+static void receipt_unpark(struct receipt_act *t)
+{
+    struct key own;
+
+    if (!t->parked)
+        return;
+    receipt_key(t, 0, &own);
+    unpark(t->a.l, &own, t->p.rid);
+}
+
+static void receipt_finish(struct receipt_act *t, enum pin_verdict verdict)
+{
+    struct pin_answer answer = {.verdict = verdict, .msisdn = t->p.msisdn};
+
+    if (verdict == PIN_OK || verdict == PIN_DUPLICATE) {
+        str_copy(answer.pin_id, sizeof answer.pin_id, t->map.pin_id);
+        answer.attempt = t->map.attempt;
+        answer.msisdn = t->map.msisdn;
+    }
+    if (verdict == PIN_DUPLICATE)
+        t->a.l->info.receipts_duplicate++;
+    else if (verdict == PIN_OK)
+        t->a.l->info.receipts_matched++;
+    act_finish(&t->a, &answer);
+}
+
+static void receipt_note_reply(struct act *a, const struct store_reply *reply)
+{
+    struct receipt_act *t = (struct receipt_act *)a;
+    enum pin_verdict verdict = (enum pin_verdict)reply_at(reply, 0);
+    struct key k;
+
+    receipt_unpark(t);
+    if (verdict == PIN_NOT_FOUND) {
+        receipt_unmatched(a->l, t->name.carrier, t->name.message_id, "the PIN's record is gone");
+        receipt_finish(t, PIN_UNMATCHED);
+        return;
+    }
+    if (t->p.final) {
+        receipt_key(t, t->at, &k);
+        map_done(a->l, &k, &t->map);
+    }
+    receipt_finish(t, verdict);
+}
+
+/* A map or a done mark stands under the form that was looked at; false: not this message's. */
+static bool receipt_found(struct receipt_act *t, const char *s, size_t len)
+{
+    bool same;
+
+    if (s == NULL || len == 0 || (s[0] != 'M' && s[0] != 'D') || !map_read(&t->map, s, len))
+        return false;
+    same = t->p.msisdn.len == 0 || strcmp(t->p.msisdn.digits, t->map.msisdn.digits) == 0;
+    if (!same && s[0] == 'D')
+        return false;
+    if (!same) {
+        receipt_unmatched(t->a.l, t->name.carrier, t->name.message_id, "for another number");
+        receipt_finish(t, PIN_UNMATCHED);
+    } else if (s[0] == 'D') {
+        receipt_unpark(t);
+        receipt_finish(t, PIN_DUPLICATE);
+    } else {
+        if (t->p.msisdn.len == 0)
+            t->a.l->info.receipts_by_id_alone++;
+        receipt_matched(t->a.l, &t->name, &t->id.form[t->at]);
+        note_receipt(&t->a, &t->map, &t->p);
+        t->a.reply = receipt_note_reply;
+        act_go(&t->a);
+    }
+    return true;
+}
+
+static void receipt_get(struct receipt_act *t,
+                        void (*reply_cb)(struct act *, const struct store_reply *))
+{
+    struct key k;
+
+    receipt_key(t, t->at, &k);
+    t->a.reply = reply_cb;
+    act_command(&t->a, NULL);
+    act_put_str(&t->a, "GET");
+    act_put(&t->a, k.s, k.len);
+}
+
+static void receipt_look(struct receipt_act *t);
+
+static void receipt_look_reply(struct act *a, const struct store_reply *reply)
+{
+    struct receipt_act *t = (struct receipt_act *)a;
+    size_t len = 0;
+    const char *s = store_reply_str(reply, &len);
+
+    if (!receipt_found(t, s, len))
+        receipt_look(t);
+}
+
+/* Under the other forms, now that it is parked. */
+static void receipt_look(struct receipt_act *t)
+{
+    struct key own;
+
+    if (t->at + 1 < t->id.n) {
+        t->at++;
+        receipt_get(t, receipt_look_reply);
+        act_go(&t->a);
+        return;
+    }
+    receipt_key(t, 0, &own);
+    watch_add(t->a.l, &own, &t->p, &t->name);
+    t->a.l->info.receipts_parked++;
+    receipt_finish(t, PIN_PARKED);
+}
+
+static void receipt_park_reply(struct act *a, const struct store_reply *reply)
+{
+    struct receipt_act *t = (struct receipt_act *)a;
+    size_t len = 0;
+    const char *s = store_reply_str(reply, &len);
+
+    if (receipt_found(t, s, len))
+        return;
+    if (store_reply_int(reply) == 1)
+        receipt_unmatched(a->l, t->name.carrier, t->name.message_id, "id used again");
+    if (store_reply_int(reply) == 2) {
+        receipt_finish(t, PIN_DUPLICATE);
+        return;
+    }
+    t->parked = true;
+    receipt_look(t);
+}
+
+static void receipt_park(struct receipt_act *t)
+{
+    char value[PARKED_SIZE];
+    size_t len = parked_write(&t->p, value, sizeof value);
+    struct key k;
+
+    receipt_key(t, 0, &k);
+    t->a.reply = receipt_park_reply;
+    act_command(&t->a, &pin_ledger_script_park);
+    act_key(&t->a, &k);
+    act_put(&t->a, value, len);
+    act_put_int(&t->a, watch_life_ms(t->a.l));
+    act_put(&t->a, t->p.msisdn.digits, t->p.msisdn.len);
+    act_go(&t->a);
+}
+
+static void receipt_own_reply(struct act *a, const struct store_reply *reply)
+{
+    struct receipt_act *t = (struct receipt_act *)a;
+    size_t len = 0;
+    const char *s = store_reply_str(reply, &len);
+
+    if (t->name.mode == PIN_ID_AUTO && t->p.msisdn.len == 0) {
+        /* Ids of two bases are told apart by the number only. */
+        receipt_unmatched(a->l, t->name.carrier, t->name.message_id, "it names no number");
+        receipt_finish(t, PIN_UNMATCHED);
+    } else if (!receipt_found(t, s, len)) {
+        receipt_park(t);
+    }
+}
+
+int pin_ledger_receipt(struct pin_ledger *l, const struct pin_receipt *r, pin_ledger_cb cb,
+                       void *arg)
+{
+    struct receipt_act *t;
+    int err;
+
+    if (r->state > PIN_ATT_SKIPPED || r->message_id_len == 0)
+        return ERR_INVALID;
+    if ((t = act_new(l, "receipt", sizeof *t, RECEIPT_CAP, &err)) == NULL)
+        return err;
+    if (!receipt_name_set(&t->name, r->carrier, r->message_id, r->message_id_len)) {
+        act_drop(&t->a);
+        return ERR_INVALID;
+    }
+    act_for(&t->a, cb, arg, NULL);
+    t->a.patience = ACT_STUBBORN;
+    t->a.give_up = mono_add_ms(mono_now(), r->hold_ms != 0 ? r->hold_ms : HOLD_DEFAULT_MS);
+    t->name.mode = r->id_mode;
+    memcpy(t->p.rid, t->a.rid, ACT_RID_SIZE);
+    t->p.final = r->final;
+    t->p.state = r->state;
+    t->p.done_ms = r->done_ms;
+    if (r->err != NULL)
+        str_copy_n(t->p.err, sizeof t->p.err, r->err, r->err_len);
+    if (r->msisdn != NULL)
+        t->p.msisdn = *r->msisdn;
+    pin_msgid_forms(t->name.message_id, t->name.len, PIN_MSGID_RECEIPT, t->name.mode,
+                    carriers_settled(l->carriers, t->name.carrier), &t->id);
+    receipt_get(t, receipt_own_reply);
+    return act_start(&t->a);
+}

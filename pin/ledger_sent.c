@@ -1,0 +1,263 @@
+#include "pin/ledger_private.h"
+
+#include "base/result.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SENT_CAP 1024
+
+/*
+ * The response of a submit: its id is mapped first, so that a receipt finds its way from then on;
+ * then receipts are looked for that were parked under other forms of the id; then the attempt is
+ * noted, and the receipt that was found.
+ */
+struct sent_act {
+    struct act a;
+    struct map map;
+    struct receipt_name name;
+    char account[PIN_ACCOUNT_SIZE];
+    enum pin_attempt_state state;
+    uint32_t status;
+    bool last;
+    int64_t expires_ms;
+    struct pin_msgid id;
+    size_t at; /* form that is looked at */
+    bool found;
+    struct parked parked;
+};
+
+static void sent_key(const struct sent_act *t, size_t form, struct key *k)
+{
+    key_dlr(k, t->name.carrier, &t->id.form[form],
+            t->name.mode == PIN_ID_AUTO ? &t->map.msisdn : NULL);
+}
+
+static void sent_receipt_reply(struct act *a, const struct store_reply *reply)
+{
+    struct sent_act *t = (struct sent_act *)a;
+    struct key own, other;
+
+    if (reply_at(reply, 0) == PIN_OK)
+        a->l->info.receipts_matched++;
+    sent_key(t, 0, &own);
+    sent_key(t, t->at, &other);
+    unpark(a->l, &other, t->parked.rid);
+    if (t->parked.final)
+        map_done(a->l, &own, &t->map);
+    act_finish_verdict(a, PIN_OK);
+}
+
+static void sent_note_reply(struct act *a, const struct store_reply *reply)
+{
+    struct sent_act *t = (struct sent_act *)a;
+    enum pin_verdict verdict = (enum pin_verdict)reply_at(reply, 0);
+
+    if (verdict != PIN_OK || !t->found) {
+        act_finish_verdict(a, verdict);
+        return;
+    }
+    note_receipt(a, &t->map, &t->parked);
+    a->reply = sent_receipt_reply;
+    act_go(a);
+}
+
+/* m1, m1b, m1c, m1d: the message id in pieces. */
+static void put_message_id(struct sent_act *t)
+{
+    for (size_t at = 0; at < t->name.len; at += PIECE) {
+        size_t left = t->name.len - at;
+        char name[4] = {'m', (char)('0' + t->map.attempt), (char)('a' + at / PIECE), '\0'};
+        act_put(&t->a, name, at == 0 ? 2 : 3);
+        act_put(&t->a, t->name.message_id + at, left < PIECE ? left : PIECE);
+    }
+}
+
+static void sent_note(struct sent_act *t)
+{
+    struct act *a = &t->a;
+    char err[16] = "";
+    struct key k;
+
+    if (t->state == PIN_ATT_REFUSED)
+        snprintf(err, sizeof err, "0x%08x", t->status);
+    a->reply = sent_note_reply;
+    act_command(a, &pin_ledger_script_note);
+    key_record(&k, t->map.pin_id);
+    act_key(a, &k);
+    act_put_int(a, t->map.attempt);
+    act_put_int(a, t->state);
+    act_put_str(a, "0");
+    act_put_str(a, "-1");
+    act_put_str(a, err);
+    act_put_str(a, "");
+    act_put_str(a, t->last ? "1" : "0");
+    if (t->state == PIN_ATT_ACCEPTED)
+        put_message_id(t);
+}
+
+static void sent_look(struct sent_act *t);
+
+static void sent_look_reply(struct act *a, const struct store_reply *reply)
+{
+    struct sent_act *t = (struct sent_act *)a;
+    size_t len = 0;
+    const char *s = store_reply_str(reply, &len);
+
+    t->found = s != NULL && len > 0 && s[0] == 'P' && parked_read(&t->parked, s + 1, len - 1);
+    if (t->found)
+        receipt_matched(a->l, &t->name, &t->id.form[t->at]);
+    sent_look(t);
+    act_go(a);
+}
+
+/* The command for the next form, or for the note behind the last. */
+static void sent_look(struct sent_act *t)
+{
+    struct key k;
+
+    if (t->found || t->at + 1 >= t->id.n) {
+        sent_note(t);
+        return;
+    }
+    t->at++;
+    sent_key(t, t->at, &k);
+    t->a.reply = sent_look_reply;
+    act_command(&t->a, NULL);
+    act_put_str(&t->a, "GET");
+    act_put(&t->a, k.s, k.len);
+}
+
+static void sent_claim_reply(struct act *a, const struct store_reply *reply)
+{
+    struct sent_act *t = (struct sent_act *)a;
+    size_t len = 0;
+    const char *s = store_reply_str(reply, &len);
+
+    t->found = s != NULL && parked_read(&t->parked, s, len);
+    if (t->found)
+        receipt_matched(a->l, &t->name, &t->id.form[0]);
+    else if (store_reply_int(reply) == 1)
+        receipt_unmatched(a->l, t->name.carrier, t->name.message_id, "another number's response");
+    sent_look(t);
+    act_go(a);
+}
+
+static void put_map(struct sent_act *t, const char *before, const char *life)
+{
+    char value[MAP_SIZE];
+    size_t len = map_write(&t->map, 'M', value, sizeof value);
+
+    act_put(&t->a, value, len);
+    if (before != NULL) {
+        act_put_str(&t->a, before);
+        act_put_str(&t->a, life);
+    }
+    act_put_int(&t->a, t->expires_ms + (int64_t)t->a.l->o.map_keep_s * 1000);
+}
+
+static void sent_map_reply(struct act *a, const struct store_reply *reply)
+{
+    struct sent_act *t = (struct sent_act *)a;
+    struct key k;
+
+    if (store_reply_type(reply) != STORE_NIL) {
+        sent_look(t);
+    } else { /* something stands there */
+        sent_key(t, 0, &k);
+        a->reply = sent_claim_reply;
+        act_command(a, &pin_ledger_script_claim);
+        act_key(a, &k);
+        put_map(t, NULL, NULL);
+        act_put(a, t->map.msisdn.digits, t->map.msisdn.len);
+    }
+    act_go(a);
+}
+
+static void sent_map(struct sent_act *t)
+{
+    struct key k;
+
+    sent_key(t, 0, &k);
+    t->a.reply = sent_map_reply;
+    act_command(&t->a, NULL);
+    act_put_str(&t->a, "SET");
+    act_put(&t->a, k.s, k.len);
+    put_map(t, "NX", "PXAT");
+}
+
+/* The record is the account's. */
+static void sent_owned(struct sent_act *t)
+{
+    if (t->state != PIN_ATT_ACCEPTED || t->name.len == 0) {
+        sent_note(t);
+        return;
+    }
+    pin_msgid_forms(t->name.message_id, t->name.len, PIN_MSGID_RESPONSE, t->name.mode,
+                    carriers_settled(t->a.l->carriers, t->name.carrier), &t->id);
+    sent_map(t);
+}
+
+static void sent_where_reply(struct act *a, const struct store_reply *reply)
+{
+    struct sent_act *t = (struct sent_act *)a;
+    struct where w;
+
+    if (!where_read(&w, t->map.pin_id, t->account, reply)) {
+        act_finish_verdict(a, PIN_NOT_FOUND);
+        return;
+    }
+    where_put(a->l->where, &w);
+    t->expires_ms = w.expires_ms;
+    sent_owned(t);
+    act_go(a);
+}
+
+static void sent_begin(struct sent_act *t)
+{
+    struct where w;
+
+    if (where_get(t->a.l->where, t->map.pin_id, &w) && strcmp(w.account, t->account) == 0) {
+        t->expires_ms = w.expires_ms;
+        sent_owned(t);
+    } else {
+        where_ask(&t->a, t->map.pin_id);
+        t->a.reply = sent_where_reply;
+    }
+}
+
+static bool sent_is_valid(const struct pin_sent *s)
+{
+    return pin_id_is_valid(s->pin_id, strlen(s->pin_id)) && s->attempt >= 1 &&
+           s->attempt <= PIN_ATTEMPTS_MAX && strlen(s->owner.account) < PIN_ACCOUNT_SIZE &&
+           (s->state == PIN_ATT_ACCEPTED || s->state == PIN_ATT_REFUSED ||
+            s->state == PIN_ATT_IN_DOUBT || s->state == PIN_ATT_NOT_SENT);
+}
+
+int pin_ledger_sent(struct pin_ledger *l, const struct pin_sent *s, pin_ledger_cb cb, void *arg)
+{
+    struct sent_act *t;
+    int err;
+
+    if (!sent_is_valid(s))
+        return ERR_INVALID;
+    if ((t = act_new(l, "sent", sizeof *t, SENT_CAP, &err)) == NULL)
+        return err;
+    act_for(&t->a, cb, arg, NULL);
+    t->a.patience = ACT_STUBBORN;
+    t->a.give_up = mono_add_ms(mono_now(), (int64_t)l->o.keep_s * 1000);
+    str_copy(t->map.pin_id, sizeof t->map.pin_id, s->pin_id);
+    t->map.attempt = s->attempt;
+    t->map.msisdn = *s->owner.msisdn;
+    str_copy(t->account, sizeof t->account, s->owner.account);
+    t->state = s->state;
+    t->status = s->status;
+    t->last = s->last;
+    t->name.mode = s->id_mode;
+    if (!receipt_name_set(&t->name, s->carrier, s->message_id, s->message_id_len)) {
+        act_drop(&t->a);
+        return ERR_INVALID;
+    }
+    sent_begin(t);
+    return act_start(&t->a);
+}
