@@ -29,7 +29,8 @@ int secret_set(struct secret *s, const void *data, size_t len)
     uint8_t *copy = calloc(1, len + 1);
     if (!copy)
         return ERR_NOMEM;
-    /* Best effort: RLIMIT_MEMLOCK may be small, and swap is the operator's choice then. */
+    /* Best effort: RLIMIT_MEMLOCK may be small. Pages stay locked when a secret is cleared: others
+     * may share them. */
     (void)mlock(copy, len + 1);
     memcpy(copy, data, len);
     secret_clear(s);
@@ -42,7 +43,6 @@ void secret_clear(struct secret *s)
 {
     if (s->data) {
         secret_wipe(s->data, s->len + 1);
-        munlock(s->data, s->len + 1);
         free(s->data);
     }
     s->data = NULL;

@@ -1,0 +1,391 @@
+#include "gateway/admin_private.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "gateway/answer_json.h"
+#include "gateway/carriers.h"
+#include "gateway/config.h"
+#include "gateway/flow.h"
+#include "gateway/pins.h"
+#include "gateway/resp.h"
+#include "pin/ledger.h"
+#include "pin/registry.h"
+#include "store/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- arguments ------------------------------------------------------------------------------- */
+
+static const char *option(const struct admin_request *r, const char *name)
+{
+    return json_string_value(json_object_get(r->options, name));
+}
+
+static const char *arg_at(const struct admin_request *r, size_t i)
+{
+    return json_string_value(json_array_get(r->args, i));
+}
+
+/* NULL, and the request is answered, when it was not given. */
+static const char *need_option(struct admin_request *r, const char *name)
+{
+    const char *v = option(r, name);
+    if (!v)
+        admin_fail(r, "BAD_REQUEST", "--%s is needed", name);
+    return v;
+}
+
+static const char *need_arg(struct admin_request *r, const char *what)
+{
+    const char *v = arg_at(r, 0);
+    if (!v)
+        admin_fail(r, "BAD_REQUEST", "%s is needed", what);
+    return v;
+}
+
+/* --- accounts and keys ----------------------------------------------------------------------- */
+
+static void key_cb(void *arg, int result, const char *account, const char *key)
+{
+    struct admin_request *r = arg;
+    if (result)
+        admin_fail_result(r, result, "account");
+    else
+        admin_ok(r, json_pack("{s:s, s:s}", "account", account, "key", key));
+}
+
+static void cmd_account_create(struct admin_request *r)
+{
+    const char *name = need_arg(r, "the account's name");
+    if (name)
+        pin_registry_create_account(r->env->registry, name, key_cb, r);
+}
+
+static void cmd_key_create(struct admin_request *r)
+{
+    const char *name = need_arg(r, "the account's name");
+    if (name)
+        pin_registry_create_key(r->env->registry, name, key_cb, r);
+}
+
+static void revoked_cb(void *arg, int result, const char *account)
+{
+    struct admin_request *r = arg;
+    if (result)
+        admin_fail_result(r, result, "key");
+    else
+        admin_ok(r, json_pack("{s:s}", "account", account));
+}
+
+static void cmd_key_revoke(struct admin_request *r)
+{
+    const char *key = need_arg(r, "the key");
+    if (key)
+        pin_registry_revoke_key(r->env->registry, key, revoked_cb, r);
+}
+
+static void names_cb(void *arg, int result, const char *const *names, size_t n)
+{
+    struct admin_request *r = arg;
+    if (result) {
+        admin_fail_result(r, result, "list");
+        return;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_string(names[i]));
+    admin_ok(r, list);
+}
+
+static void cmd_account_list(struct admin_request *r)
+{
+    pin_registry_list_accounts(r->env->registry, names_cb, r);
+}
+
+/* --- applications and templates -------------------------------------------------------------- */
+
+static void app_made_cb(void *arg, int result, const struct pin_app *app)
+{
+    struct admin_request *r = arg;
+    if (result)
+        admin_fail_result(r, result, "account");
+    else
+        admin_ok(r, json_pack("{s:s}", "applicationId", app->id));
+}
+
+/* "key=value" of --set; false: answered. */
+static bool set_policy(struct admin_request *r, struct pin_policy *p, const char *pair)
+{
+    char key[64], why[200] = "";
+    const char *eq = strchr(pair, '=');
+    if (!eq || !str_copy_n(key, sizeof key, pair, (size_t)(eq - pair))) {
+        admin_fail(r, "BAD_REQUEST", "--set %.100s: key=value is expected", pair);
+        return false;
+    }
+    int err = pin_policy_set(p, key, eq + 1, why, sizeof why);
+    if (err == ERR_NOTFOUND)
+        admin_fail(r, "BAD_REQUEST",
+                   "--set %s: no such key; there are pinAttempts, allowMultiplePinVerifications, "
+                   "pinTimeToLive, verifyPinLimit, sendPinPerApplicationLimit, "
+                   "sendPinPerPhoneNumberLimit",
+                   key);
+    else if (err)
+        admin_fail(r, "BAD_REQUEST", "--set %s: %s", key, why);
+    return err == 0;
+}
+
+static bool set_policies(struct admin_request *r, struct pin_policy *p)
+{
+    json_t *set = json_object_get(r->options, "set");
+    if (json_is_string(set))
+        return set_policy(r, p, json_string_value(set));
+    for (size_t i = 0; i < json_array_size(set); i++)
+        if (!set_policy(r, p, json_string_value(json_array_get(set, i))))
+            return false;
+    return true;
+}
+
+static void cmd_app_create(struct admin_request *r)
+{
+    struct pin_app app = {.enabled = true};
+    const char *account = need_option(r, "account");
+    const char *name = account ? need_option(r, "name") : NULL;
+    if (!name)
+        return;
+    pin_policy_default(&app.policy);
+    if (!str_copy(app.account, sizeof app.account, account) ||
+        !str_copy(app.name, sizeof app.name, name)) {
+        admin_fail(r, "BAD_REQUEST", "--account or --name is too long");
+        return;
+    }
+    if (set_policies(r, &app.policy))
+        pin_registry_create_app(r->env->registry, &app, app_made_cb, r);
+}
+
+static void cmd_app_list(struct admin_request *r)
+{
+    const char *account = need_option(r, "account");
+    if (account)
+        pin_registry_list_apps(r->env->registry, account, names_cb, r);
+}
+
+static void template_made_cb(void *arg, int result, const struct pin_template *t)
+{
+    struct admin_request *r = arg;
+    if (result)
+        admin_fail_result(r, result, "application");
+    else
+        admin_ok(r, json_pack("{s:s}", "messageId", t->id));
+}
+
+static bool take_shape(struct admin_request *r, struct pin_spec *spec)
+{
+    const char *type = option(r, "type"), *length = option(r, "length");
+    char *end = NULL;
+    long n = length ? strtol(length, &end, 10) : 6;
+    *spec = (struct pin_spec){.type = PIN_NUMERIC};
+    if (type && pin_type_parse(type, &spec->type)) {
+        admin_fail(r, "BAD_REQUEST", "--type: NUMERIC, ALPHA, HEX or ALPHANUMERIC is expected");
+        return false;
+    }
+    if (n < PIN_LEN_MIN || n > PIN_LEN_MAX || (end && *end)) {
+        admin_fail(r, "BAD_REQUEST", "--length: %d to %d is expected", PIN_LEN_MIN, PIN_LEN_MAX);
+        return false;
+    }
+    spec->length = (uint8_t)n;
+    spec->no_look_alikes = json_is_true(json_object_get(r->options, "no-look-alikes"));
+    return true;
+}
+
+static bool take_template(struct admin_request *r, const char *app, const char *text,
+                          struct pin_template *t)
+{
+    char why[200] = "";
+    const char *sender = option(r, "sender");
+    if (!take_shape(r, &t->spec))
+        return false;
+    if (!str_copy(t->text, sizeof t->text, text)) {
+        admin_fail(r, "BAD_REQUEST", "--text: longer than %d octets", PIN_TEXT_MAX);
+        return false;
+    }
+    if (pin_text_check(t->text, why, sizeof why)) {
+        admin_fail(r, "BAD_REQUEST", "--text: %s", why);
+        return false;
+    }
+    if (!str_copy(t->sender, sizeof t->sender, sender ? sender : "") ||
+        !str_copy(t->app_id, sizeof t->app_id, app)) {
+        admin_fail(r, "BAD_REQUEST", "--sender or --app is too long");
+        return false;
+    }
+    str_copy(t->language, sizeof t->language, "en");
+    return true;
+}
+
+static void cmd_message_create(struct admin_request *r)
+{
+    const char *account = need_option(r, "account");
+    const char *app = account ? need_option(r, "app") : NULL;
+    const char *text = app ? need_option(r, "text") : NULL;
+    if (!text)
+        return;
+    struct pin_template *t = calloc(1, sizeof *t);
+    if (!t)
+        admin_fail(r, "GENERAL_ERROR", "out of memory");
+    else if (take_template(r, app, text, t))
+        pin_registry_create_template(r->env->registry, account, t, template_made_cb, r);
+    free(t);
+}
+
+static void cmd_message_list(struct admin_request *r)
+{
+    const char *account = need_option(r, "account");
+    const char *app = account ? need_option(r, "app") : NULL;
+    if (app)
+        pin_registry_list_templates(r->env->registry, account, app, names_cb, r);
+}
+
+/* --- what is running ------------------------------------------------------------------------- */
+
+static json_t *bind_json(const struct smpp_bind_info *b)
+{
+    char since[32];
+    wall_format(b->since_ms, since, sizeof since);
+    json_t *next = b->next_attempt_ms < 0 ? json_null()
+                                          : json_real((double)b->next_attempt_ms / 1000.0);
+    json_t *rtt = b->rtt_us < 0 ? json_null() : json_real((double)b->rtt_us / 1000.0);
+    return json_pack("{s:s, s:i, s:s, s:s, s:s, s:o, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:o, "
+                     "s:s}",
+                     "carrier", b->carrier, "bind", (int)b->bind, "mode", b->mode, "state",
+                     smpp_state_name(b->state), "since", since, "next_attempt_s", next, "window",
+                     (int)b->window, "in_flight", (int)b->in_flight, "submits",
+                     (json_int_t)b->submits, "responses", (json_int_t)b->responses, "errors",
+                     (json_int_t)b->errors, "receipts", (json_int_t)b->receipts, "throttled",
+                     (json_int_t)b->throttled, "in_doubt", (json_int_t)b->in_doubt, "rtt_ms", rtt,
+                     "reason", b->last_reason ? b->last_reason : "");
+}
+
+static void cmd_binds(struct admin_request *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < carriers_count(r->env->carriers); i++) {
+        const struct smpp_carrier *c = carriers_at(r->env->carriers, i);
+        for (uint32_t k = 0; k < smpp_carrier_bind_count(c); k++) {
+            struct smpp_bind_info info;
+            smpp_carrier_bind_info(c, k, &info);
+            json_array_append_new(list, bind_json(&info));
+        }
+    }
+    admin_ok(r, list);
+}
+
+static void status_cb(void *arg, const struct answer *a)
+{
+    struct admin_request *r = arg;
+    if (a->code == ANSWER_OK)
+        admin_ok(r, answer_to_json(a));
+    else
+        admin_fail(r, answer_code_name(a->code), "%s", a->text);
+}
+
+static void cmd_pins(struct admin_request *r)
+{
+    const char *id = need_arg(r, "the pinId");
+    if (id) /* NULL: an operator sees every account's */
+        pins_status(r->env->ledger, NULL, id, status_cb, r);
+}
+
+static json_t *store_json(const struct admin_env *env)
+{
+    struct store_info i;
+    store_info(env->store, &i);
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:i}", "state", store_state_name(i.state),
+                     "version", i.version, "commands", (json_int_t)i.commands, "errors",
+                     (json_int_t)i.errors, "timeouts", (json_int_t)i.timeouts, "reconnects",
+                     (json_int_t)i.reconnects, "pending", (int)i.pending);
+}
+
+static json_t *flows_json(const struct admin_env *env)
+{
+    struct flows_info i;
+    flows_info(env->flows, &i);
+    return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I}", "open", (int)i.open, "started",
+                     (json_int_t)i.started, "sent", (json_int_t)i.sent, "not_sent",
+                     (json_int_t)i.not_sent, "in_doubt", (json_int_t)i.in_doubt, "refused",
+                     (json_int_t)i.refused, "unavailable", (json_int_t)i.unavailable);
+}
+
+static json_t *ledger_json(const struct admin_env *env)
+{
+    struct pin_ledger_info i;
+    pin_ledger_info(env->ledger, &i);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:i}", "acts", (json_int_t)i.acts, "repeats",
+                     (json_int_t)i.repeats, "receipts_matched", (json_int_t)i.receipts_matched,
+                     "receipts_parked", (json_int_t)i.receipts_parked, "receipts_unmatched",
+                     (json_int_t)i.receipts_unmatched, "receipts_duplicate",
+                     (json_int_t)i.receipts_duplicate, "outstanding", (int)i.outstanding);
+}
+
+static json_t *clients_json(const struct admin_env *env)
+{
+    struct resp_info i;
+    resp_server_info(env->resp, &i);
+    return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I}", "connections", (int)i.connections,
+                     "accepted", (json_int_t)i.accepted, "commands", (json_int_t)i.commands,
+                     "protocol_errors", (json_int_t)i.protocol_errors, "limits_hit",
+                     (json_int_t)i.limits_hit, "auth_failures", (json_int_t)i.auth_failures);
+}
+
+static void cmd_info(struct admin_request *r)
+{
+    admin_ok(r, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "version", PINBIND_VERSION, "node",
+                          r->env->config->node, "store", store_json(r->env), "sends",
+                          flows_json(r->env), "ledger", ledger_json(r->env), "clients",
+                          clients_json(r->env)));
+}
+
+static void cmd_config(struct admin_request *r)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&text, &len);
+    if (!f) {
+        admin_fail(r, "GENERAL_ERROR", "out of memory");
+        return;
+    }
+    config_print(r->env->config, f);
+    fclose(f);
+    admin_ok(r, json_string(text ? text : ""));
+    free(text);
+}
+
+/* --- the table ------------------------------------------------------------------------------- */
+
+void admin_dispatch(struct admin_request *r, const char *command)
+{
+    static const struct {
+        const char *name;
+        void (*fn)(struct admin_request *r);
+    } table[] = {
+        {"account create", cmd_account_create},
+        {"account list", cmd_account_list},
+        {"key create", cmd_key_create},
+        {"key revoke", cmd_key_revoke},
+        {"app create", cmd_app_create},
+        {"app list", cmd_app_list},
+        {"message create", cmd_message_create},
+        {"message list", cmd_message_list},
+        {"binds", cmd_binds},
+        {"pins", cmd_pins},
+        {"info", cmd_info},
+        {"config", cmd_config},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (strcmp(table[i].name, command) == 0) {
+            table[i].fn(r);
+            return;
+        }
+    admin_fail(r, "BAD_REQUEST", "no such command: %.60s", command);
+}

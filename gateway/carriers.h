@@ -1,0 +1,43 @@
+/*
+ * The carriers of the configuration as running SMPP accounts, and the way of a receipt from them
+ * to the ledger: it is acknowledged to the operator only when the ledger has recorded or parked
+ * it; when the store does not answer in time the operator is asked to keep it (ESME_RX_T_APPN).
+ *
+ * Owns the struct smpp_carrier objects.  Submits go straight to smpp_submit() on what
+ * carriers_find() returns; that pointer is not kept beyond the call.
+ */
+#ifndef GATEWAY_CARRIERS_H
+#define GATEWAY_CARRIERS_H
+
+#include "smpp/smpp.h"
+
+struct config;
+struct config_carrier;
+struct pin_ledger;
+struct carriers;
+
+struct carriers_env {
+    struct event_base *base;
+    struct reap *reap;
+    struct evdns_base *dns;
+    struct pin_ledger *ledger;
+    const struct config *config;
+    void *arg;
+    /* The answer to a submit that was given up; submit_arg is that of smpp_submit(). */
+    void (*late_cb)(void *arg, void *submit_arg, const struct smpp_result *result);
+};
+
+/* Starts every bind.  NULL: out of memory, or a carrier's options are refused (logged). */
+struct carriers *carriers_new(const struct carriers_env *env) __attribute__((warn_unused_result));
+void carriers_free(struct carriers *cs);
+
+/* NULL: no carrier of that name. */
+struct smpp_carrier *carriers_find(struct carriers *cs, const char *name);
+const struct config_carrier *carriers_config(const struct carriers *cs, const char *name);
+size_t carriers_count(const struct carriers *cs);
+struct smpp_carrier *carriers_at(struct carriers *cs, size_t i);
+
+/* Unbinds all; cb once, when the last one is closed. */
+void carriers_drain(struct carriers *cs, void (*cb)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,601 @@
+/*
+ * The PIN flow as a machine: what is done (act_*), what comes back (*_cb), and which leads where
+ * (the table at the end).  flow_life.c makes flows, answers their callers and ends them.
+ */
+#include "gateway/flow_private.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "gateway/carriers.h"
+#include "gateway/config.h"
+#include "smpp/smpp.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* After an unknown outcome: how long a late response can still give the message id. */
+#define DOUBT_LINGER_MS 60000
+/* A message gets at least this long on a carrier, also when the caller is answered already. */
+#define SUBMIT_MIN_MS 2000
+
+static void refuse_store(struct flow *f, int err)
+{
+    struct answer a;
+    answer_store_error(&a, err);
+    flow_refuse(f, a.code, "%s", a.text);
+    f->refusal.retry_after_ms = a.retry_after_ms;
+}
+
+/* What a call that could not be made, or an act's own failure, leads to. */
+static void fail_store(struct flow *f, int err)
+{
+    refuse_store(f, err);
+    flow_event(f, EV_REFUSED);
+}
+
+static void refuse_verdict(struct flow *f, const struct pin_answer *a)
+{
+    switch (a->verdict) {
+    case PIN_TOO_MANY: {
+        struct answer r;
+        answer_retry(&r, a->retry_after_ms);
+        flow_refuse(f, r.code, "%s", r.text);
+        f->refusal.retry_after_ms = a->retry_after_ms;
+        break;
+    }
+    case PIN_NOT_LIVE:
+        flow_refuse(f, ANSWER_BAD_REQUEST,
+                    "the PIN is not live or has under 60 s left: send a new one");
+        break;
+    case PIN_LOST_RACE:
+        flow_refuse(f, ANSWER_BAD_REQUEST, "the PIN has no submission left: send a new one");
+        break;
+    default:
+        flow_refuse(f, ANSWER_NOT_FOUND, "no such PIN");
+    }
+}
+
+/* --- LOCATE: whose PIN is it, and what was it made from? (resend only) -------------------- */
+
+static int take_record(struct flow *f, const struct pin_record *r)
+{
+    struct flow_values given = *f->values;
+    struct pin_placeholder ph[PIN_PLACEHOLDERS_MAX];
+    const char *none;
+    size_t n;
+    str_copy(f->app_id, sizeof f->app_id, r->app_id);
+    str_copy(f->template_id, sizeof f->template_id, r->template_id);
+    f->to = r->msisdn;
+    f->spec = r->spec;
+    str_copy(f->drawn.pin_id, sizeof f->drawn.pin_id, r->pin_id);
+    f->drawn.key_id = r->key_id;
+    f->drawn.step = r->step;
+    memcpy(f->drawn.nonce, r->nonce, sizeof r->nonce);
+    int err = pin_unseal(f->all->env.ring, r->pin_id, r->sealed, r->sealed_len,
+                         (uint8_t *)f->values->buf, sizeof f->values->buf, &f->values->len);
+    if (!err)
+        err = flow_values_get(&given, &none, ph, &n);
+    if (!err)
+        err = flow_values_merge(f->values, ph, n);
+    secret_wipe(&given, sizeof given);
+    return err;
+}
+
+static void located_cb(void *arg, const struct pin_answer *a)
+{
+    struct flow *f = flow_of(arg);
+    if (!f)
+        return;
+    int err = a->result;
+    if (err) {
+        fail_store(f, err);
+    } else if (a->verdict != PIN_OK) {
+        refuse_verdict(f, a);
+        flow_event(f, EV_REFUSED);
+    } else if ((err = take_record(f, a->record))) {
+        flow_refuse(f, err == ERR_TOOLONG ? ANSWER_BAD_REQUEST : ANSWER_GENERAL_ERROR,
+                    err == ERR_TOOLONG ? "the placeholders are too long"
+                                       : "the record cannot be read with the keys at hand");
+        flow_event(f, EV_REFUSED);
+    } else {
+        flow_event(f, EV_OK);
+    }
+}
+
+static void act_locate(struct flow *f)
+{
+    int err = pin_ledger_status(f->all->env.ledger, f->account, f->drawn.pin_id, located_cb,
+                                flow_arg(f));
+    if (err)
+        fail_store(f, err);
+}
+
+/* --- APP and TEMPLATE ----------------------------------------------------------------------- */
+
+static void app_cb(void *arg, int result, const struct pin_app *app)
+{
+    struct flow *f = flow_of(arg);
+    if (!f)
+        return;
+    if (result == ERR_NOTFOUND) {
+        flow_refuse(f, ANSWER_NOT_FOUND, "no such application");
+        flow_event(f, EV_REFUSED);
+    } else if (result) {
+        fail_store(f, result);
+    } else if (!app->enabled) {
+        flow_refuse(f, ANSWER_FORBIDDEN, "the application is disabled");
+        flow_event(f, EV_REFUSED);
+    } else {
+        f->policy = app->policy;
+        flow_event(f, EV_OK);
+    }
+}
+
+static void act_find_app(struct flow *f)
+{
+    pin_registry_find_app(f->all->env.registry, f->account, f->app_id, app_cb, flow_arg(f));
+}
+
+static int take_template(struct flow *f, const struct pin_template *t)
+{
+    f->template_text = strdup(t->text);
+    if (!f->template_text)
+        return ERR_NOMEM;
+    f->template_revision = t->revision;
+    if (f->is_resend)
+        return 0; /* its shape and sender are those of the record */
+    f->spec = t->spec;
+    struct pin_placeholder ph[PIN_PLACEHOLDERS_MAX];
+    struct flow_values given = *f->values;
+    const char *from;
+    size_t n;
+    int err = flow_values_get(&given, &from, ph, &n);
+    if (!err)
+        err = flow_values_set(f->values, from[0] ? from : t->sender, ph, n);
+    secret_wipe(&given, sizeof given);
+    return err;
+}
+
+static void template_cb(void *arg, int result, const struct pin_template *t)
+{
+    struct flow *f = flow_of(arg);
+    if (!f)
+        return;
+    int err = result ? result : take_template(f, t);
+    if (err == ERR_NOTFOUND) {
+        flow_refuse(f, ANSWER_NOT_FOUND, "no such message template in that application");
+        flow_event(f, EV_REFUSED);
+    } else if (err) {
+        fail_store(f, err);
+    } else {
+        flow_event(f, EV_OK);
+    }
+}
+
+static void act_find_template(struct flow *f)
+{
+    pin_registry_find_template(f->all->env.registry, f->account, f->app_id, f->template_id,
+                               template_cb, flow_arg(f));
+}
+
+/* --- ADMIT: nothing is counted before the request is known to be good ---------------------- */
+
+/* The next carrier of the route that could take a message now; NULL: none. */
+static const char *ready_carrier(struct flow *f)
+{
+    while (f->next_carrier < f->route.n) {
+        const char *name = f->route.carriers[f->next_carrier++];
+        struct smpp_carrier *c = carriers_find(f->all->env.carriers, name);
+        if (c && smpp_carrier_is_ready(c))
+            return name;
+    }
+    return NULL;
+}
+
+static bool has_ready_carrier(struct flow *f)
+{
+    size_t at = f->next_carrier;
+    bool has = ready_carrier(f) != NULL;
+    f->next_carrier = at;
+    return has;
+}
+
+static bool is_admissible(struct flow *f)
+{
+    route_pick(f->all->env.config, &f->to, &f->route);
+    f->carrier = ready_carrier(f);
+    if (!f->carrier) {
+        flow_refuse(f, ANSWER_UNAVAILABLE,
+                    f->route.n ? "no carrier of the route is bound" : "no route for this number");
+        f->refusal.retry_after_ms = 1000;
+        return false;
+    }
+    return flow_text_is_good(f,
+                             carriers_config(f->all->env.carriers, f->carrier)->default_alphabet);
+}
+
+static void admitted_cb(void *arg, const struct pin_answer *a)
+{
+    struct flow *f = flow_of(arg);
+    if (!f)
+        return;
+    if (a->result) {
+        fail_store(f, a->result);
+    } else if (a->verdict != PIN_OK) {
+        refuse_verdict(f, a);
+        flow_event(f, EV_REFUSED);
+    } else {
+        flow_event(f, EV_OK);
+    }
+}
+
+static void act_admit(struct flow *f)
+{
+    if (!is_admissible(f)) {
+        flow_event(f, EV_REFUSED);
+        return;
+    }
+    struct pin_app app = {.policy = f->policy, .enabled = true};
+    str_copy(app.account, sizeof app.account, f->account);
+    str_copy(app.id, sizeof app.id, f->app_id);
+    int err = pin_ledger_admit_app(f->all->env.ledger, &app, admitted_cb, flow_arg(f));
+    if (err)
+        fail_store(f, err);
+}
+
+/* --- OPEN: the journal before the send ------------------------------------------------------ */
+
+static struct pin_owner owner_of(const struct flow *f)
+{
+    return (struct pin_owner){f->account, f->app_id, &f->to};
+}
+
+static void opened_cb(void *arg, const struct pin_answer *a)
+{
+    struct flow *f = flow_of(arg);
+    if (!f)
+        return;
+    if (a->result) {
+        fail_store(f, a->result);
+        return;
+    }
+    if (a->verdict != PIN_OK) {
+        refuse_verdict(f, a);
+        flow_event(f, EV_LIMIT);
+        return;
+    }
+    f->attempt = a->attempt;
+    f->expires = mono_add_ms(mono_now(), a->ttl_left_ms);
+    flow_event(f, EV_OK);
+}
+
+static int open_record(struct flow *f)
+{
+    uint8_t sealed[PIN_SEAL_MAX];
+    struct pin_owner owner = owner_of(f);
+    struct pin_open open = {.drawn = &f->drawn,
+                            .owner = owner,
+                            .spec = &f->spec,
+                            .policy = &f->policy,
+                            .template_id = f->template_id,
+                            .template_revision = f->template_revision,
+                            .sealed = sealed,
+                            .carrier = f->carrier};
+    int err = pin_draw(f->all->env.ring, &f->spec, &owner, f->all->env.config->pin_step_s,
+                       &f->drawn);
+    if (!err)
+        err = pin_seal(f->all->env.ring, f->drawn.pin_id, f->values->buf, f->values->len, sealed,
+                       sizeof sealed, &open.sealed_len);
+    if (!err)
+        err = flow_text_render(f);
+    if (!err)
+        err = pin_ledger_open(f->all->env.ledger, &open, opened_cb, flow_arg(f));
+    return err;
+}
+
+static int open_resend(struct flow *f)
+{
+    int err = pin_draw_again(f->all->env.ring, &f->spec, &f->drawn);
+    if (!err)
+        err = flow_text_render(f);
+    if (!err)
+        err = pin_ledger_resend(f->all->env.ledger, f->account, f->drawn.pin_id,
+                                &f->policy.per_phone, f->carrier, opened_cb, flow_arg(f));
+    return err;
+}
+
+static void act_open(struct flow *f)
+{
+    const char *sender;
+    struct pin_placeholder ph[PIN_PLACEHOLDERS_MAX];
+    size_t n;
+    int err = flow_values_get(f->values, &sender, ph, &n);
+    if (!err)
+        str_copy(f->sender, sizeof f->sender, sender);
+    if (!err)
+        err = f->is_resend ? open_resend(f) : open_record(f);
+    if (err)
+        fail_store(f, err);
+}
+
+/* --- SUBMIT ----------------------------------------------------------------------------------- */
+
+static void take_result(struct flow *f, const struct smpp_result *r)
+{
+    static const enum pin_attempt_state outcomes[] = {
+        [SMPP_ACCEPTED] = PIN_ATT_ACCEPTED, [SMPP_THROTTLED_OUT] = PIN_ATT_REFUSED,
+        [SMPP_REFUSED] = PIN_ATT_REFUSED,   [SMPP_UNKNOWN] = PIN_ATT_IN_DOUBT,
+        [SMPP_NOT_SENT] = PIN_ATT_NOT_SENT,
+    };
+    f->outcome = outcomes[r->outcome];
+    f->status = r->status;
+    str_copy_n(f->message_id, sizeof f->message_id, r->message_id.p ? r->message_id.p : "",
+               r->message_id.len);
+    LOG(LOG_LV_INFO, flow_log_id(f), "submit_result", KV_S("carrier", f->carrier),
+        KV_I("attempt", f->attempt), KV_S("outcome", smpp_outcome_name(r->outcome)),
+        KV_S("status", smpp_status_name(r->status)), KV_S("message_id", f->message_id),
+        KV_I("rtt_us", r->rtt_us), KV_S("reason", r->reason));
+}
+
+static enum flow_event event_of(struct flow *f, const struct smpp_result *r)
+{
+    if (r->outcome == SMPP_ACCEPTED)
+        return EV_ACCEPTED;
+    if (r->outcome == SMPP_UNKNOWN)
+        return EV_IN_DOUBT;
+    if (r->outcome == SMPP_REFUSED && route_is_number_refusal(r->status))
+        return EV_LAST;
+    return has_ready_carrier(f) ? EV_ROUTE : EV_LAST;
+}
+
+static void submit_cb(void *arg, const struct smpp_result *r)
+{
+    struct flow *f = flow_of(arg);
+    if (!f)
+        return;
+    take_result(f, r);
+    flow_event(f, event_of(f, r));
+}
+
+void flow_late(void *unused, void *submit_arg, const struct smpp_result *r)
+{
+    (void)unused;
+    struct flow *f = flow_of(submit_arg);
+    if (!f || f->state != FLOW_DOUBT)
+        return;
+    take_result(f, r);
+    flow_event(f, r->outcome == SMPP_ACCEPTED ? EV_ACCEPTED : EV_LAST);
+}
+
+/* With another carrier behind this one, this one gets half of the time that is left. */
+static struct mono submit_deadline(struct flow *f)
+{
+    struct mono now = mono_now();
+    int64_t left = mono_diff_ms(f->deadline, now) * 19 / 20; /* the answer is given before */
+    if (has_ready_carrier(f))
+        left /= 2;
+    return mono_add_ms(now, left > SUBMIT_MIN_MS || !f->is_answered ? left : SUBMIT_MIN_MS);
+}
+
+static void act_submit(struct flow *f)
+{
+    struct smpp_carrier *c = carriers_find(f->all->env.carriers, f->carrier);
+    struct smpp_message m = {.source = f->sender[0] ? f->sender : NULL,
+                             .destination = f->to.digits,
+                             .text = f->text,
+                             .text_len = f->text_len,
+                             .validity_ms = mono_diff_ms(f->expires, mono_now()),
+                             .deadline = submit_deadline(f)};
+    f->outcome = PIN_ATT_PENDING;
+    int err = c ? smpp_submit(c, &m, submit_cb, flow_arg(f)) : ERR_UNAVAILABLE;
+    if (!err)
+        return;
+    struct smpp_result r = {.outcome = SMPP_NOT_SENT, .reason = err_text(err), .rtt_us = -1};
+    take_result(f, &r);
+    flow_event(f, event_of(f, &r));
+}
+
+/* --- RETRY, NEXT, RECORD, DOUBT: the outcome in the ledger, and the next attempt ----------- */
+
+static void recorded_cb(void *arg, const struct pin_answer *a)
+{
+    struct flow *f = flow_of(arg);
+    if (!f)
+        return;
+    if (a->result)
+        LOG(LOG_LV_ERROR, flow_log_id(f), "outcome_not_recorded",
+            KV_S("reason", err_text(a->result)));
+    flow_event(f, EV_OK);
+}
+
+static void record(struct flow *f, bool last)
+{
+    struct pin_sent sent = {
+        .owner = owner_of(f),
+        .pin_id = f->drawn.pin_id,
+        .attempt = f->attempt,
+        .carrier = f->carrier,
+        .id_mode = (enum pin_id_mode)carriers_config(f->all->env.carriers, f->carrier)->message_id,
+        .message_id = f->message_id,
+        .message_id_len = strlen(f->message_id),
+        .state = f->outcome,
+        .status = f->status,
+        .last = last,
+    };
+    int err = pin_ledger_sent(f->all->env.ledger, &sent, recorded_cb, flow_arg(f));
+    if (!err)
+        return;
+    LOG(LOG_LV_ERROR, flow_log_id(f), "outcome_not_recorded", KV_S("reason", err_text(err)));
+    flow_event(f, EV_OK);
+}
+
+static void act_record(struct flow *f)
+{
+    record(f, false);
+}
+
+static void act_record_last(struct flow *f)
+{
+    flow_text_clear(f);
+    record(f, true);
+}
+
+static void act_record_unsent(struct flow *f)
+{
+    f->outcome = PIN_ATT_NOT_SENT;
+    f->status = 0;
+    f->message_id[0] = 0;
+    act_record_last(f);
+}
+
+static void attempt_cb(void *arg, const struct pin_answer *a)
+{
+    struct flow *f = flow_of(arg);
+    if (!f)
+        return;
+    if (a->result || a->verdict != PIN_OK) {
+        LOG(LOG_LV_WARN, flow_log_id(f), "attempt_refused", KV_S("carrier", f->carrier),
+            KV_S("reason", a->result ? err_text(a->result) : pin_verdict_name(a->verdict)));
+        flow_event(f, EV_REFUSED);
+        return;
+    }
+    f->attempt = a->attempt;
+    flow_event(f, EV_OK);
+}
+
+static void act_next(struct flow *f)
+{
+    f->carrier = ready_carrier(f);
+    int err = !f->carrier ? ERR_UNAVAILABLE
+                          : pin_ledger_attempt(f->all->env.ledger, f->account, f->drawn.pin_id,
+                                               f->attempt, f->carrier, attempt_cb, flow_arg(f));
+    if (err)
+        flow_event(f, EV_REFUSED);
+}
+
+static void linger(struct flow *f)
+{
+    static const struct timeval wait = {DOUBT_LINGER_MS / 1000, 0};
+    flow_answer(f, false);
+    if (f->all->is_draining)
+        flow_event(f, EV_END);
+    else
+        event_add(&f->timer, &wait);
+}
+
+static void act_doubt_over(struct flow *f)
+{
+    if (f->is_answered)
+        flow_event(f, EV_END);
+    else
+        linger(f);
+}
+
+/* --- answers ------------------------------------------------------------------------------------
+ */
+
+static void act_answer(struct flow *f)
+{
+    flow_answer(f, false);
+}
+
+static void act_refuse(struct flow *f)
+{
+    flow_answer(f, true);
+}
+
+static void act_refuse_limit(struct flow *f)
+{
+    pin_ledger_unadmit_app(f->all->env.ledger, f->app_id);
+    flow_answer(f, true);
+}
+
+static void act_refuse_late(struct flow *f)
+{
+    refuse_store(f, ERR_TIMEOUT);
+    flow_answer(f, true);
+}
+
+/* --- the table ------------------------------------------------------------------------------- */
+
+static const struct row {
+    enum flow_state state;
+    enum flow_event event;
+    enum flow_state next;
+    void (*act)(struct flow *f); /* may be NULL */
+} rows[] = {
+    /* clang-format off */
+    /* FLOW_NEW: see flow_event(): a resend starts at LOCATE, a send at APP */
+    {FLOW_LOCATE,   EV_OK,       FLOW_APP,      act_find_app},
+    {FLOW_LOCATE,   EV_REFUSED,  FLOW_DONE,     act_refuse},
+    {FLOW_LOCATE,   EV_DEADLINE, FLOW_DONE,     act_refuse_late},
+    {FLOW_APP,      EV_OK,       FLOW_TEMPLATE, act_find_template},
+    {FLOW_APP,      EV_REFUSED,  FLOW_DONE,     act_refuse},
+    {FLOW_APP,      EV_DEADLINE, FLOW_DONE,     act_refuse_late},
+    {FLOW_TEMPLATE, EV_OK,       FLOW_ADMIT,    act_admit},
+    {FLOW_TEMPLATE, EV_REFUSED,  FLOW_DONE,     act_refuse},
+    {FLOW_TEMPLATE, EV_DEADLINE, FLOW_DONE,     act_refuse_late},
+    {FLOW_ADMIT,    EV_OK,       FLOW_OPEN,     act_open},
+    {FLOW_ADMIT,    EV_REFUSED,  FLOW_DONE,     act_refuse},
+    {FLOW_ADMIT,    EV_DEADLINE, FLOW_DONE,     act_refuse_late},
+    {FLOW_OPEN,     EV_OK,       FLOW_SUBMIT,   act_submit},
+    {FLOW_OPEN,     EV_LIMIT,    FLOW_DONE,     act_refuse_limit},
+    {FLOW_OPEN,     EV_REFUSED,  FLOW_DONE,     act_refuse},
+    {FLOW_OPEN,     EV_DEADLINE, FLOW_DONE,     act_refuse_late}, /* the record dies by its life */
+    {FLOW_SUBMIT,   EV_ACCEPTED, FLOW_RECORD,   act_record_last},
+    {FLOW_SUBMIT,   EV_ROUTE,    FLOW_RETRY,    act_record},
+    {FLOW_SUBMIT,   EV_LAST,     FLOW_RECORD,   act_record_last},
+    {FLOW_SUBMIT,   EV_IN_DOUBT, FLOW_DOUBT,    act_record_last},
+    {FLOW_SUBMIT,   EV_DEADLINE, FLOW_SUBMIT,   act_answer}, /* octets left: SENT, in doubt */
+    {FLOW_RETRY,    EV_OK,       FLOW_NEXT,     act_next},
+    {FLOW_RETRY,    EV_DEADLINE, FLOW_RECORD,   act_answer},
+    {FLOW_NEXT,     EV_OK,       FLOW_SUBMIT,   act_submit},
+    {FLOW_NEXT,     EV_REFUSED,  FLOW_DONE,     act_answer},
+    {FLOW_NEXT,     EV_DEADLINE, FLOW_GIVE_UP,  act_answer},
+    {FLOW_GIVE_UP,  EV_OK,       FLOW_RECORD,   act_record_unsent},
+    {FLOW_GIVE_UP,  EV_REFUSED,  FLOW_DONE,     NULL},
+    {FLOW_RECORD,   EV_OK,       FLOW_DONE,     act_answer},
+    {FLOW_RECORD,   EV_DEADLINE, FLOW_RECORD,   act_answer},
+    {FLOW_DOUBT,    EV_OK,       FLOW_DOUBT,    linger},
+    {FLOW_DOUBT,    EV_ACCEPTED, FLOW_RECORD,   act_record_last},
+    {FLOW_DOUBT,    EV_LAST,     FLOW_RECORD,   act_record_last},
+    {FLOW_DOUBT,    EV_DEADLINE, FLOW_DOUBT,    act_doubt_over},
+    {FLOW_DOUBT,    EV_END,      FLOW_DONE,     NULL},
+    /* clang-format on */
+};
+
+static void set_state(struct flow *f, enum flow_state next, enum flow_event why)
+{
+    if (next != f->state)
+        LOG(LOG_LV_DEBUG, flow_log_id(f), "flow_state", KV_S("from", flow_state_name(f->state)),
+            KV_S("to", flow_state_name(next)), KV_S("reason", flow_event_name(why)));
+    f->state = next;
+}
+
+static void enter(struct flow *f, enum flow_state next, enum flow_event event,
+                  void (*act)(struct flow *f))
+{
+    set_state(f, next, event);
+    if (act)
+        act(f);
+    if (next == FLOW_DONE)
+        flow_end(f);
+}
+
+void flow_event(struct flow *f, enum flow_event event)
+{
+    if (event == EV_START) {
+        enter(f, f->is_resend ? FLOW_LOCATE : FLOW_APP, event,
+              f->is_resend ? act_locate : act_find_app);
+        return;
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].state == f->state && rows[i].event == event) {
+            enter(f, rows[i].next, event, rows[i].act);
+            return;
+        }
+    LOG(LOG_LV_WARN, flow_log_id(f), "flow_unexpected", KV_S("state", flow_state_name(f->state)),
+        KV_S("reason", flow_event_name(event)));
+}

@@ -1,0 +1,147 @@
+/*
+ * One flow, and its machine: states and events as lists, the rows in flow_table.c.  flow_event()
+ * is the only door to a change of state; it looks the row up, logs the change, then runs the
+ * action, which may raise the next event.  A flow dies through the reap list.
+ */
+#ifndef GATEWAY_FLOW_PRIVATE_H
+#define GATEWAY_FLOW_PRIVATE_H
+
+#include "base/clock.h"
+#include "base/reap.h"
+#include "base/table.h"
+#include "gateway/flow.h"
+#include "gateway/route.h"
+#include "pin/ledger.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#define FLOW_STATE_LIST(X)                                                                         \
+    X(FLOW_NEW, "NEW", "just made")                                                                \
+    X(FLOW_LOCATE, "LOCATE", "resend: the record is being read")                                   \
+    X(FLOW_APP, "APP", "the application is being looked up")                                       \
+    X(FLOW_TEMPLATE, "TEMPLATE", "the template is being looked up")                                \
+    X(FLOW_ADMIT, "ADMIT", "the application's window is being counted")                            \
+    X(FLOW_OPEN, "OPEN", "the record, or the resend's attempt, is being written")                  \
+    X(FLOW_SUBMIT, "SUBMIT", "the message is with a carrier")                                      \
+    X(FLOW_RETRY, "RETRY", "a refusal is being recorded, another carrier follows")                 \
+    X(FLOW_NEXT, "NEXT", "the next attempt is being written")                                      \
+    X(FLOW_GIVE_UP, "GIVE_UP", "as NEXT, but the deadline has passed")                             \
+    X(FLOW_RECORD, "RECORD", "the last outcome is being recorded")                                 \
+    X(FLOW_DOUBT, "DOUBT", "waits for a late response")                                            \
+    X(FLOW_DONE, "DONE", "over")
+
+enum flow_state {
+#define X(id, name, help) id,
+    FLOW_STATE_LIST(X)
+#undef X
+};
+
+#define FLOW_EVENT_LIST(X)                                                                         \
+    X(EV_START, "start")                                                                           \
+    X(EV_OK, "ok")                                                                                 \
+    X(EV_REFUSED, "refused")                                                                       \
+    X(EV_LIMIT, "limit")                                                                           \
+    X(EV_ACCEPTED, "accepted")                                                                     \
+    X(EV_ROUTE, "refused, another carrier may do")                                                 \
+    X(EV_LAST, "refused, no carrier is left or would do")                                          \
+    X(EV_IN_DOUBT, "in doubt")                                                                     \
+    X(EV_DEADLINE, "deadline")                                                                     \
+    X(EV_END, "end")
+
+enum flow_event {
+#define X(id, name) id,
+    FLOW_EVENT_LIST(X)
+#undef X
+};
+
+/* Sender and placeholders in one buffer: "sender\0name\0value\0..."; what is sealed. */
+#define FLOW_VALUES_MAX 992 /* PIN_SEAL_MAX less nonce and tag of the seal */
+struct flow_values {
+    size_t len;
+    char buf[FLOW_VALUES_MAX];
+};
+
+struct flow {
+    uint64_t id; /* unique in the process */
+    UT_hash_handle hh;
+    struct reap_node reap;
+    struct flows *all;
+    struct event timer;
+    enum flow_state state;
+    bool is_resend;
+    bool is_answered;
+    bool nc_needed, track_delivery;
+    answer_cb cb;
+    void *arg;
+    struct mono deadline; /* of the answer */
+
+    char account[PIN_ACCOUNT_SIZE];
+    char app_id[PIN_APP_ID_SIZE];
+    char template_id[PIN_APP_ID_SIZE];
+    uint32_t template_revision;
+    struct msisdn to;
+    struct pin_policy policy;
+    struct pin_spec spec;
+    char *template_text;        /* until the text is rendered */
+    struct flow_values *values; /* until then, too */
+    struct pin_drawn drawn;     /* its pin is wiped once the text is rendered */
+    char *text;                 /* what is submitted; wiped when no further submit can follow */
+    size_t text_len;
+    char sender[PIN_SENDER_SIZE];
+    struct route_pick route;
+    size_t next_carrier;            /* index into route of the first one not tried yet */
+    const char *carrier;            /* of the attempt at hand */
+    uint32_t attempt;               /* its number in the record */
+    struct mono expires;            /* end of the PIN's life */
+    enum pin_attempt_state outcome; /* of the last submit */
+    uint32_t status;                /* its command_status */
+    char message_id[PIN_MESSAGE_ID_SIZE];
+    struct mono started;
+    struct { /* what EV_REFUSED and EV_LIMIT answer */
+        enum answer_code code;
+        char text[200];
+        int64_t retry_after_ms;
+    } refusal;
+};
+
+struct flows {
+    struct flow_env env;
+    struct flows_info info;
+    bool is_draining;
+    void (*drained_cb)(void *arg);
+    void *drained_arg;
+};
+
+void flow_event(struct flow *f, enum flow_event event);
+const char *flow_state_name(enum flow_state s);
+const char *flow_event_name(enum flow_event e);
+/* The pinId once there is one. */
+const char *flow_log_id(const struct flow *f);
+/*
+ * Callbacks carry the flow's id in their argument, because the flow may be gone when they come:
+ * flow_of() finds it in the one table of the process, or gives NULL.
+ */
+struct flow *flow_of(void *arg);
+void *flow_arg(const struct flow *f);
+void flow_end(struct flow *f);
+void flow_refuse(struct flow *f, enum answer_code code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Answers by f->outcome (or the refusal, when `refused`); once, further calls do nothing. */
+void flow_answer(struct flow *f, bool refused);
+
+/* flow_text.c */
+int flow_values_set(struct flow_values *v, const char *sender, const struct pin_placeholder *ph,
+                    size_t n);
+/* Placeholders of `ph` instead of those of the same name; the others stay. */
+int flow_values_merge(struct flow_values *v, const struct pin_placeholder *ph, size_t n);
+int flow_values_get(const struct flow_values *v, const char **sender, struct pin_placeholder *ph,
+                    size_t *n);
+/* Would the text do?  Renders with zeros for the PIN and measures; refusal is filled if not. */
+bool flow_text_is_good(struct flow *f, int alphabet);
+/* Renders the drawn PIN into f->text and wipes the PIN, template and values. */
+int flow_text_render(struct flow *f);
+void flow_text_clear(struct flow *f);
+bool flow_sender_is_valid(const char *s);
+
+#endif

@@ -1,0 +1,287 @@
+#include "gateway/gateway.h"
+
+#include "base/log.h"
+#include "base/reap.h"
+#include "base/result.h"
+#include "gateway/admin.h"
+#include "gateway/carriers.h"
+#include "gateway/config.h"
+#include "gateway/flow.h"
+#include "gateway/resp.h"
+#include "pin/ledger.h"
+#include "pin/registry.h"
+#include "store/store.h"
+
+#include <event2/dns.h>
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <systemd/sd-daemon.h>
+
+/* How often a drain looks whether the last answers have left. */
+#define DRAIN_LOOK_MS 20
+
+struct gateway {
+    struct event_base *base;
+    const struct config *config;
+    struct reap *reap;
+    struct evdns_base *dns;
+    struct store *store;
+    struct pin_keyring *ring;
+    struct pin_registry *registry;
+    struct pin_ledger *ledger;
+    struct flows *flows;
+    struct carriers *carriers;
+    struct resp_server *resp;
+    struct admin_server *admin;
+    struct event *drain_limit, *drain_look;
+    bool is_listening, is_ready, is_draining;
+};
+
+static void check_ready(struct gateway *g)
+{
+    if (g->is_ready || !g->is_listening || !store_is_up(g->store))
+        return;
+    g->is_ready = true;
+    LOG(LOG_LV_INFO, NULL, "ready", KV_S("node", g->config->node), KV_S("version", PINBIND_VERSION),
+        KV_I("carriers", g->config->n_carriers));
+    sd_notify(0, "STATUS=ready");
+}
+
+static void store_state_cb(void *arg, bool up, const char *reason)
+{
+    struct gateway *g = arg;
+    LOG(up ? LOG_LV_INFO : LOG_LV_ERROR, NULL, up ? "store_up" : "store_away",
+        KV_S("reason", reason));
+    if (up)
+        check_ready(g);
+}
+
+/* --- building, in the order in which the rooms stand on each other ------------------------- */
+
+static int start_keys(struct gateway *g, char *why, size_t why_size)
+{
+    snprintf(why, why_size,
+             "the known-answer tests of the random generator failed: this OpenSSL "
+             "must not be used");
+    int err = pin_self_test();
+    if (!err)
+        err = pin_keyring_load(g->config->pin_key_file, &g->ring, why, why_size);
+    if (!err) {
+        snprintf(why, why_size, "the random generator cannot be started");
+        err = pin_random_start(g->ring, NULL);
+    }
+    return err;
+}
+
+static int start_store(struct gateway *g)
+{
+    const struct config_store *k = &g->config->store;
+    struct store_options o = {.url = k->url,
+                              .user = k->user[0] ? k->user : NULL,
+                              .password = secret_is_set(&k->password) ? &k->password : NULL,
+                              .timeout_ms = k->timeout_ms,
+                              .max_pending = k->max_pending,
+                              .arg = g,
+                              .state_cb = store_state_cb};
+    g->store = store_new(g->base, g->reap, g->dns, &o);
+    return g->store ? 0 : ERR_IO;
+}
+
+static int start_pins(struct gateway *g)
+{
+    const struct config_store *k = &g->config->store;
+    uint32_t longest_response = 0;
+    for (size_t i = 0; i < g->config->n_carriers; i++)
+        if (g->config->carriers[i].response_timeout_s > longest_response)
+            longest_response = g->config->carriers[i].response_timeout_s;
+    struct pin_ledger_options o = {.base = g->base,
+                                   .store = g->store,
+                                   .ring = g->ring,
+                                   .keep_s = k->keep_s,
+                                   .map_keep_s = k->receipt_keep_s,
+                                   .parked_s = k->parked_s,
+                                   .in_doubt_ms = longest_response * 1000,
+                                   .max_outstanding = k->max_pending};
+    struct flow_env f = {.base = g->base, .reap = g->reap, .ring = g->ring, .config = g->config};
+    g->registry = pin_registry_new(g->base, g->store, 0, 0);
+    g->ledger = g->registry ? pin_ledger_new(&o) : NULL;
+    f.registry = g->registry;
+    f.ledger = g->ledger;
+    g->flows = g->ledger ? flows_new(&f) : NULL;
+    return g->flows ? 0 : ERR_NOMEM;
+}
+
+static int start_carriers(struct gateway *g)
+{
+    struct carriers_env e = {.base = g->base,
+                             .reap = g->reap,
+                             .dns = g->dns,
+                             .ledger = g->ledger,
+                             .config = g->config,
+                             .late_cb = flow_late};
+    g->carriers = carriers_new(&e);
+    if (!g->carriers)
+        return ERR_NOMEM;
+    flows_set_carriers(g->flows, g->carriers);
+    return 0;
+}
+
+static int start_doors(struct gateway *g, char *why, size_t why_size)
+{
+    struct resp_env r = {.base = g->base,
+                         .reap = g->reap,
+                         .config = &g->config->verify_socket,
+                         .flows = g->flows,
+                         .ledger = g->ledger,
+                         .registry = g->registry};
+    struct admin_env a = {.base = g->base,
+                          .reap = g->reap,
+                          .config = g->config,
+                          .store = g->store,
+                          .registry = g->registry,
+                          .ledger = g->ledger,
+                          .carriers = g->carriers,
+                          .flows = g->flows};
+    g->resp = resp_server_new(&r, why, why_size);
+    if (!g->resp)
+        return ERR_IO;
+    a.resp = g->resp;
+    g->admin = admin_server_new(&a, why, why_size);
+    if (!g->admin)
+        return ERR_IO;
+    g->is_listening = true;
+    sd_notify(0, "READY=1\nSTATUS=waiting for the store");
+    check_ready(g);
+    return 0;
+}
+
+static int start(struct gateway *g, char *why, size_t why_size)
+{
+    int err = start_keys(g, why, why_size);
+    if (err)
+        return err;
+    snprintf(why, why_size, "store: it cannot be used, see the log line before");
+    err = start_store(g);
+    if (err)
+        return err;
+    snprintf(why, why_size, "out of memory");
+    err = start_pins(g);
+    if (err)
+        return err;
+    snprintf(why, why_size, "a carrier cannot be started, see the log line before");
+    err = start_carriers(g);
+    if (err)
+        return err;
+    return start_doors(g, why, why_size);
+}
+
+struct gateway *gateway_new(struct event_base *base, const struct config *config, char *why,
+                            size_t why_size)
+{
+    struct gateway *g = calloc(1, sizeof *g);
+    snprintf(why, why_size, "out of memory");
+    if (!g)
+        return NULL;
+    g->base = base;
+    g->config = config;
+    g->reap = reap_new(base);
+    g->dns = evdns_base_new(base,
+                            EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+    if (!g->dns) /* no resolv.conf: addresses still work */
+        g->dns = evdns_base_new(base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+    if (!g->reap || !g->dns || start(g, why, why_size)) {
+        gateway_free(g);
+        return NULL;
+    }
+    return g;
+}
+
+/* --- draining -------------------------------------------------------------------------------- */
+
+static void look_cb(evutil_socket_t fd, short what, void *arg)
+{
+    struct gateway *g = arg;
+    static const struct timeval soon = {0, DRAIN_LOOK_MS * 1000};
+    struct resp_info info;
+    (void)fd;
+    (void)what;
+    resp_server_info(g->resp, &info);
+    if (info.connections) {
+        event_add(g->drain_look, &soon);
+        return;
+    }
+    LOG(LOG_LV_INFO, NULL, "drained");
+    event_base_loopexit(g->base, NULL);
+}
+
+static void carriers_drained_cb(void *arg)
+{
+    struct gateway *g = arg;
+    static const struct timeval now = {0, 0};
+    event_add(g->drain_look, &now);
+}
+
+static void flows_drained_cb(void *arg)
+{
+    struct gateway *g = arg;
+    carriers_drain(g->carriers, carriers_drained_cb, g);
+}
+
+static void limit_cb(evutil_socket_t fd, short what, void *arg)
+{
+    struct gateway *g = arg;
+    struct flows_info info;
+    (void)fd;
+    (void)what;
+    flows_info(g->flows, &info);
+    LOG(LOG_LV_WARN, NULL, "drain_cut_short", KV_I("sends_open", info.open),
+        KV_I("drain_timeout_s", g->config->drain_timeout_s));
+    event_base_loopexit(g->base, NULL);
+}
+
+void gateway_drain(struct gateway *g, const char *reason)
+{
+    if (g->is_draining) {
+        LOG(LOG_LV_WARN, NULL, "drain_cut_short", KV_S("reason", reason));
+        event_base_loopexit(g->base, NULL);
+        return;
+    }
+    g->is_draining = true;
+    LOG(LOG_LV_INFO, NULL, "draining", KV_S("reason", reason));
+    sd_notify(0, "STOPPING=1");
+    struct timeval limit = {g->config->drain_timeout_s, 0};
+    g->drain_limit = evtimer_new(g->base, limit_cb, g);
+    g->drain_look = evtimer_new(g->base, look_cb, g);
+    if (!g->drain_limit || !g->drain_look) {
+        event_base_loopexit(g->base, NULL);
+        return;
+    }
+    event_add(g->drain_limit, &limit);
+    resp_server_drain(g->resp);
+    flows_drain(g->flows, flows_drained_cb, g);
+}
+
+void gateway_free(struct gateway *g)
+{
+    if (!g)
+        return;
+    admin_server_free(g->admin);
+    flows_free(g->flows); /* its callers' answers go to connections that are still there */
+    pin_ledger_free(g->ledger);
+    carriers_free(g->carriers); /* outcomes of submits find their flows gone */
+    pin_registry_free(g->registry);
+    resp_server_free(g->resp);
+    store_free(g->store);
+    if (g->drain_limit)
+        event_free(g->drain_limit);
+    if (g->drain_look)
+        event_free(g->drain_look);
+    if (g->dns)
+        evdns_base_free(g->dns, 0);
+    reap_free(g->reap);
+    pin_random_stop();
+    pin_keyring_free(g->ring);
+    free(g);
+}

@@ -1,0 +1,25 @@
+/*
+ * The running gateway: builds the rooms from a configuration in the order in which they stand on
+ * each other, starts them, drains them, and takes them down in reverse.
+ */
+#ifndef GATEWAY_GATEWAY_H
+#define GATEWAY_GATEWAY_H
+
+#include <stddef.h>
+
+struct config;
+struct event_base;
+struct gateway;
+
+/* The configuration stays the caller's and must outlive the gateway.  NULL: why is a sentence for
+ * the operator that says what to do. */
+struct gateway *gateway_new(struct event_base *base, const struct config *config, char *why,
+                            size_t why_size) __attribute__((warn_unused_result));
+/*
+ * No new clients and sends; those that are open get their answer; windows empty; unbind.  Then, or
+ * after drain_timeout_s, the event loop ends.  A second call ends it at once.
+ */
+void gateway_drain(struct gateway *g, const char *reason);
+void gateway_free(struct gateway *g);
+
+#endif

@@ -1,0 +1,197 @@
+#include "gateway/pins.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "pin/ledger.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct ask {
+    answer_cb cb;
+    void *arg;
+    char pin_id[PIN_ID_SIZE];
+};
+
+static void fail(answer_cb cb, void *arg, enum answer_code code, const char *text)
+{
+    struct answer a;
+    answer_fail(&a, code, "%s", text);
+    cb(arg, &a);
+}
+
+static struct ask *ask_new(const char *pin_id, answer_cb cb, void *arg)
+{
+    if (!pin_id_is_valid(pin_id, strlen(pin_id))) {
+        fail(cb, arg, ANSWER_NOT_FOUND, "no such PIN");
+        return NULL;
+    }
+    struct ask *k = malloc(sizeof *k);
+    if (!k) {
+        fail(cb, arg, ANSWER_GENERAL_ERROR, "out of memory");
+        return NULL;
+    }
+    k->cb = cb;
+    k->arg = arg;
+    str_copy(k->pin_id, sizeof k->pin_id, pin_id);
+    return k;
+}
+
+static void finish(struct ask *k, const struct answer *a)
+{
+    k->cb(k->arg, a);
+    free(k);
+}
+
+/* The call could not be made. */
+static void give_up(struct ask *k, int err)
+{
+    struct answer a;
+    answer_store_error(&a, err);
+    finish(k, &a);
+}
+
+/* --- verify ---------------------------------------------------------------------------------- */
+
+static const struct {
+    enum pin_verdict verdict;
+    const char *pin_error; /* NULL: verified */
+} verdicts[] = {
+    {PIN_OK, NULL},
+    {PIN_WRONG, "WRONG_PIN"},
+    {PIN_NO_MORE_ATTEMPTS, "NO_MORE_PIN_ATTEMPTS"},
+    {PIN_TTL_EXPIRED, "TTL_EXPIRED"},
+};
+
+static void build_verdict(const struct ask *k, const struct pin_answer *v, struct answer *a)
+{
+    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
+        if (verdicts[i].verdict != v->verdict)
+            continue;
+        answer_init(a);
+        answer_str(a, "pinId", k->pin_id);
+        answer_str(a, "msisdn", v->msisdn.digits);
+        answer_bool(a, "verified", v->verdict == PIN_OK);
+        answer_int(a, "attemptsRemaining", v->verdict == PIN_WRONG ? v->attempts_remaining : 0);
+        if (verdicts[i].pin_error)
+            answer_str(a, "pinError", verdicts[i].pin_error);
+        return;
+    }
+    if (v->verdict == PIN_TOO_MANY)
+        answer_retry(a, v->retry_after_ms);
+    else
+        answer_fail(a, ANSWER_NOT_FOUND, "no such PIN");
+}
+
+static void verify_cb(void *arg, const struct pin_answer *v)
+{
+    struct ask *k = arg;
+    struct answer a;
+    LOG(LOG_LV_INFO, k->pin_id, "pin_verify",
+        KV_S("verdict", v->result ? err_name(v->result) : pin_verdict_name(v->verdict)),
+        KV_I("attempts_remaining", v->attempts_remaining));
+    if (v->result)
+        answer_store_error(&a, v->result);
+    else
+        build_verdict(k, v, &a);
+    finish(k, &a);
+}
+
+void pins_verify(struct pin_ledger *l, const char *account, const char *pin_id, const char *typed,
+                 size_t typed_len, answer_cb cb, void *arg)
+{
+    struct ask *k = ask_new(pin_id, cb, arg);
+    if (!k)
+        return;
+    int err = pin_ledger_verify(l, account, pin_id, typed, typed_len, verify_cb, k);
+    if (err)
+        give_up(k, err);
+}
+
+/* --- status ---------------------------------------------------------------------------------- */
+
+static void add_attempt(struct answer *a, const struct pin_attempt *t)
+{
+    bool sent = t->sent_ms != 0, done = t->done_ms != 0;
+    answer_map(a, (uint16_t)(2 + (t->message_id[0] != 0) + (t->err[0] != 0) + sent + done));
+    answer_str(a, "carrier", t->carrier);
+    if (t->message_id[0])
+        answer_str(a, "messageId", t->message_id);
+    answer_str(a, "state", pin_attempt_state_name(t->state));
+    if (t->err[0])
+        answer_str(a, "err", t->err);
+    if (sent)
+        answer_int(a, "sentAt", t->sent_ms);
+    if (done)
+        answer_int(a, "doneAt", t->done_ms);
+}
+
+static void build_status(const struct pin_record *r, struct answer *a)
+{
+    answer_init(a);
+    answer_str(a, "pinId", r->pin_id);
+    answer_str(a, "state", pin_state_name(r->state));
+    answer_str(a, "msisdn", r->msisdn.digits);
+    answer_int(a, "createdAt", r->created_ms);
+    answer_int(a, "expiresAt", r->expires_ms);
+    answer_int(a, "attemptsRemaining", r->attempts_remaining);
+    if (r->verified_ms)
+        answer_int(a, "verifiedAt", r->verified_ms);
+    answer_list(a, "attempts", (uint16_t)r->n_attempts);
+    for (uint32_t i = 0; i < r->n_attempts; i++)
+        add_attempt(a, &r->attempts[i]);
+}
+
+static void status_cb(void *arg, const struct pin_answer *v)
+{
+    struct answer a;
+    if (v->result)
+        answer_store_error(&a, v->result);
+    else if (v->verdict != PIN_OK)
+        answer_fail(&a, ANSWER_NOT_FOUND, "no such PIN");
+    else
+        build_status(v->record, &a);
+    finish(arg, &a);
+}
+
+void pins_status(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
+                 void *arg)
+{
+    struct ask *k = ask_new(pin_id, cb, arg);
+    if (!k)
+        return;
+    int err = pin_ledger_status(l, account, pin_id, status_cb, k);
+    if (err)
+        give_up(k, err);
+}
+
+/* --- cancel ---------------------------------------------------------------------------------- */
+
+static void cancel_cb(void *arg, const struct pin_answer *v)
+{
+    struct ask *k = arg;
+    struct answer a;
+    LOG(LOG_LV_INFO, k->pin_id, "pin_cancel",
+        KV_S("verdict", v->result ? err_name(v->result) : pin_verdict_name(v->verdict)));
+    if (v->result) {
+        answer_store_error(&a, v->result);
+    } else if (v->verdict != PIN_OK) {
+        answer_fail(&a, ANSWER_NOT_FOUND, "no such PIN");
+    } else {
+        answer_init(&a);
+        a.is_plain_ok = true;
+    }
+    finish(k, &a);
+}
+
+void pins_cancel(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
+                 void *arg)
+{
+    struct ask *k = ask_new(pin_id, cb, arg);
+    if (!k)
+        return;
+    int err = pin_ledger_cancel(l, account, pin_id, cancel_cb, k);
+    if (err)
+        give_up(k, err);
+}

@@ -1,0 +1,21 @@
+/*
+ * What a front door can ask of a PIN that exists: verify, status, cancel.  cb exactly once, later
+ * from the event loop, or inside the call when the request itself is wrong.
+ */
+#ifndef GATEWAY_PINS_H
+#define GATEWAY_PINS_H
+
+#include "gateway/answer.h"
+
+struct pin_ledger;
+struct pin_record;
+
+/* A wrong PIN is an answer, not an error.  The typed octets are the caller's to wipe. */
+void pins_verify(struct pin_ledger *l, const char *account, const char *pin_id, const char *typed,
+                 size_t typed_len, answer_cb cb, void *arg);
+void pins_status(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
+                 void *arg);
+void pins_cancel(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
+                 void *arg);
+
+#endif

@@ -1,0 +1,133 @@
+#include "gateway/resp_private.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "gateway/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Peers whose failures are remembered; at the bound the table starts anew. */
+#define FAILURES_MAX 4096
+#define WINDOW_MS    60000
+
+struct auth_failures {
+    char peer[48];
+    struct mono since;
+    uint32_t count;
+    UT_hash_handle hh;
+};
+
+void resp_auth_free(struct resp_server *s)
+{
+    struct auth_failures *f, *tmp;
+    HASH_ITER (hh, s->failures, f, tmp) {
+        HASH_DEL(s->failures, f);
+        free(f);
+    }
+    s->n_failures = 0;
+}
+
+static struct auth_failures *find(struct resp_server *s, const char *peer)
+{
+    struct auth_failures *f;
+    HASH_FIND_STR(s->failures, peer, f);
+    if (f && mono_diff_ms(mono_now(), f->since) > WINDOW_MS) {
+        HASH_DEL(s->failures, f);
+        s->n_failures--;
+        free(f);
+        return NULL;
+    }
+    return f;
+}
+
+bool resp_is_locked_out(struct resp_conn *c)
+{
+    struct auth_failures *f = find(c->server, c->peer);
+    return f && f->count >= c->server->env.config->auth_failures_per_min;
+}
+
+static struct auth_failures *add(struct resp_server *s, const char *peer)
+{
+    if (s->n_failures >= FAILURES_MAX)
+        resp_auth_free(s);
+    struct auth_failures *f = calloc(1, sizeof *f);
+    if (!f)
+        return NULL;
+    str_copy(f->peer, sizeof f->peer, peer);
+    f->since = mono_now();
+    HASH_ADD_STR(s->failures, peer, f);
+    if (!TABLE_ADDED(f)) {
+        free(f);
+        return NULL;
+    }
+    s->n_failures++;
+    return f;
+}
+
+static void count_failure(struct resp_conn *c)
+{
+    struct auth_failures *f = find(c->server, c->peer);
+    c->server->info.auth_failures++;
+    LOG(LOG_LV_WARN, NULL, "auth_failed", KV_I("client", c->id), KV_S("peer", c->peer));
+    if (!f)
+        f = add(c->server, c->peer);
+    if (f)
+        f->count++;
+}
+
+static void accept_account(struct resp_request *r, const char *account)
+{
+    struct resp_conn *c = r->conn;
+    str_copy(c->account, sizeof c->account, account);
+    c->is_authenticated = true;
+    if (!r->is_hello) {
+        resp_reply_ok(r);
+        return;
+    }
+    char buf[512];
+    struct wr w = wr_init(buf, sizeof buf);
+    c->proto = r->hello_proto;
+    resp_write_hello(&w, c);
+    resp_reply(r, &w);
+}
+
+static bool is_right_name(const struct resp_request *r, const char *account)
+{
+    return strcmp(r->auth_name, "default") == 0 || strcmp(r->auth_name, account) == 0;
+}
+
+static void key_cb(void *arg, int result, const char *account)
+{
+    struct resp_request *r = arg;
+    struct resp_conn *c = r->conn;
+    if (!c) {
+        resp_reply_ok(r); /* frees it: nobody is there */
+        return;
+    }
+    if (!result && is_right_name(r, account)) {
+        accept_account(r, account);
+    } else if (!result || result == ERR_NOTFOUND) {
+        count_failure(c);
+        resp_reply_error(r, "WRONGPASS invalid username-password pair or user is disabled.");
+    } else {
+        resp_reply_error(r, "UNAVAILABLE the store does not answer, try again");
+    }
+    resp_conn_go_on(c);
+}
+
+void resp_authenticate(struct resp_request *r, const char *name, const struct resp_arg *key)
+{
+    struct resp_conn *c = r->conn;
+    if (resp_is_locked_out(c)) {
+        c->server->info.limits_hit++;
+        resp_conn_close_after(c, "too many wrong keys");
+        resp_reply_error(r, "TOO_MANY_REQUESTS too many wrong keys, try again in a minute");
+        return;
+    }
+    str_copy(r->auth_name, sizeof r->auth_name, name);
+    c->is_waiting = true;
+    pin_registry_find_key(c->server->env.registry, key->p, key->len, key_cb, r);
+}

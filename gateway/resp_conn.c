@@ -1,0 +1,413 @@
+#include "gateway/resp_private.h"
+
+#include "base/log.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "gateway/config.h"
+#include "gateway/listener.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Before AUTH a peer may send little (it may not be a client at all). */
+#define UNAUTH_ARGS  10
+#define UNAUTH_BULK  1024
+#define UNAUTH_TOTAL 2048
+
+/* --- answers, in the order of the requests -------------------------------------------------- */
+
+static void request_free(struct resp_request *r)
+{
+    free(r->reply);
+    free(r);
+}
+
+static void conn_end(struct resp_conn *c, const char *reason);
+
+static void send_octets(struct resp_conn *c, const void *p, size_t n)
+{
+    struct evbuffer *out = bufferevent_get_output(c->bev);
+    if (evbuffer_get_length(out) + n > c->server->env.config->max_output) {
+        c->server->info.limits_hit++;
+        conn_end(c, "output buffer full: the client does not read");
+        return;
+    }
+    evbuffer_add(out, p, n);
+}
+
+/* Sends what is done up to the first request that is not. */
+static void flush_done(struct resp_conn *c)
+{
+    while (!c->is_dead && c->requests && c->requests->is_done) {
+        struct resp_request *r = c->requests;
+        DL_DELETE(c->requests, r);
+        c->in_flight--;
+        if (r->reply)
+            send_octets(c, r->reply, r->reply_len);
+        request_free(r);
+    }
+    if (!c->is_dead && c->is_closing && !c->requests &&
+        !evbuffer_get_length(bufferevent_get_output(c->bev)))
+        conn_end(c, "closed after the last answer");
+}
+
+static void keep_reply(struct resp_request *r, const struct wr *w)
+{
+    r->reply = malloc(w->len);
+    if (r->reply)
+        memcpy(r->reply, w->p, w->len);
+    r->reply_len = r->reply ? w->len : 0;
+}
+
+void resp_reply(struct resp_request *r, const struct wr *w)
+{
+    static const char too_big[] = "-GENERAL_ERROR the answer does not fit\r\n";
+    struct resp_conn *c = r->conn;
+    if (!c) {
+        request_free(r);
+        return;
+    }
+    struct wr fail = wr_init((void *)(uintptr_t)too_big, sizeof too_big - 1);
+    fail.len = fail.cap;
+    r->is_done = true;
+    keep_reply(r, w->bad ? &fail : w);
+    if (!r->reply) {
+        conn_end(c, "out of memory");
+        return;
+    }
+    flush_done(c);
+    if (!c->is_dead && !c->is_waiting && !c->is_closing)
+        bufferevent_enable(c->bev, EV_READ);
+}
+
+void resp_reply_error(struct resp_request *r, const char *text)
+{
+    char buf[400];
+    struct wr w = wr_init(buf, sizeof buf);
+    resp_error(&w, text);
+    resp_reply(r, &w);
+}
+
+void resp_reply_ok(struct resp_request *r)
+{
+    char buf[8];
+    struct wr w = wr_init(buf, sizeof buf);
+    resp_status(&w, "OK");
+    resp_reply(r, &w);
+}
+
+void resp_reply_answer(void *request, const struct answer *a)
+{
+    struct resp_request *r = request;
+    char buf[RESP_REPLY_MAX];
+    struct wr w = wr_init(buf, sizeof buf);
+    resp_answer(&w, a, r->conn ? r->conn->proto : 2);
+    resp_reply(r, &w);
+}
+
+/* --- the end of a connection ------------------------------------------------------------------ */
+
+static void conn_free_cb(void *arg)
+{
+    struct resp_conn *c = arg;
+    bufferevent_free(c->bev);
+    free(c);
+}
+
+static void conn_end(struct resp_conn *c, const char *reason)
+{
+    if (c->is_dead)
+        return;
+    c->is_dead = true;
+    LOG(LOG_LV_DEBUG, NULL, "client_closed", KV_I("client", c->id), KV_S("peer", c->peer),
+        KV_S("reason", reason));
+    bufferevent_disable(c->bev, EV_READ | EV_WRITE);
+    DL_DELETE(c->server->conns, c);
+    c->server->info.connections--;
+    while (c->requests) {
+        struct resp_request *r = c->requests;
+        DL_DELETE(c->requests, r);
+        r->conn = NULL;
+        if (r->is_done)
+            request_free(r); /* else when its answer comes */
+    }
+    reap_later(c->server->env.reap, &c->reap, conn_free_cb, c);
+}
+
+void resp_conn_close_after(struct resp_conn *c, const char *reason)
+{
+    LOG(LOG_LV_DEBUG, NULL, "client_closing", KV_I("client", c->id), KV_S("reason", reason));
+    c->is_closing = true;
+    bufferevent_disable(c->bev, EV_READ);
+}
+
+/* --- requests ------------------------------------------------------------------------------------
+ */
+
+static struct resp_request *request_new(struct resp_conn *c)
+{
+    struct resp_request *r = calloc(1, sizeof *r);
+    if (!r) {
+        conn_end(c, "out of memory");
+        return NULL;
+    }
+    r->conn = c;
+    DL_APPEND(c->requests, r);
+    c->in_flight++;
+    return r;
+}
+
+static void protocol_error(struct resp_conn *c, const char *what)
+{
+    char text[160];
+    c->server->info.protocol_errors++;
+    LOG(LOG_LV_WARN, NULL, "client_protocol_error", KV_I("client", c->id), KV_S("peer", c->peer),
+        KV_S("reason", what));
+    struct resp_request *r = request_new(c);
+    if (!r)
+        return;
+    snprintf(text, sizeof text, "ERR Protocol error: %s", what);
+    resp_conn_close_after(c, "protocol error");
+    resp_reply_error(r, text);
+}
+
+static struct resp_limits limits_of(const struct resp_conn *c)
+{
+    const struct config_verify_socket *k = c->server->env.config;
+    if (!c->is_authenticated)
+        return (struct resp_limits){UNAUTH_ARGS, UNAUTH_BULK, UNAUTH_TOTAL};
+    size_t args = k->max_arguments < RESP_ARGS_MAX ? k->max_arguments : RESP_ARGS_MAX;
+    return (struct resp_limits){args, k->max_bulk, k->max_bulk * 4 + args * 16};
+}
+
+static bool run_one(struct resp_conn *c, const struct resp_command *cmd)
+{
+    struct resp_request *r = cmd->argc ? request_new(c) : NULL;
+    if (!r)
+        return !c->is_dead;
+    c->server->info.commands++;
+    resp_dispatch(r, cmd);
+    return !c->is_dead;
+}
+
+/* One request out of the input; false: nothing more can be done now. */
+static bool read_one(struct resp_conn *c, struct evbuffer *in)
+{
+    struct resp_command cmd;
+    struct resp_limits limits = limits_of(c);
+    size_t len = evbuffer_get_length(in);
+    char *buf = len ? (char *)evbuffer_pullup(in, -1) : NULL;
+    if (!buf)
+        return false;
+    switch (resp_parse(buf, len, &limits, &cmd)) {
+    case RESP_MORE:
+        return false;
+    case RESP_ERROR:
+        protocol_error(c, cmd.error);
+        return false;
+    case RESP_HTTP:
+        c->server->info.protocol_errors++;
+        conn_end(c, "an HTTP request on the verify socket");
+        return false;
+    case RESP_OK:
+        break;
+    }
+    bool go_on = run_one(c, &cmd);
+    secret_wipe(buf, cmd.consumed); /* PINs and keys */
+    evbuffer_drain(in, cmd.consumed);
+    return go_on;
+}
+
+static void work(struct resp_conn *c)
+{
+    struct evbuffer *in = bufferevent_get_input(c->bev);
+    uint32_t max = c->server->env.config->max_in_flight;
+    while (!c->is_dead && !c->is_closing && !c->is_waiting && c->in_flight < max)
+        if (!read_one(c, in))
+            return;
+    if (c->is_dead || c->is_closing)
+        return;
+    /* the rest stays in the kernel until an answer has left */
+    if (c->in_flight >= max)
+        c->server->info.limits_hit++;
+    bufferevent_disable(c->bev, EV_READ);
+}
+
+static void read_cb(struct bufferevent *bev, void *arg)
+{
+    (void)bev;
+    work(arg);
+}
+
+void resp_conn_go_on(struct resp_conn *c)
+{
+    c->is_waiting = false;
+    if (c->is_dead)
+        return;
+    bufferevent_enable(c->bev, EV_READ);
+    /* what is in the input already: from the loop, not from inside a callback of a request */
+    bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
+/* --- connections ---------------------------------------------------------------------------------
+ */
+
+static void write_cb(struct bufferevent *bev, void *arg)
+{
+    struct resp_conn *c = arg;
+    (void)bev;
+    flush_done(c);
+    if (!c->is_dead && !c->is_waiting && !c->is_closing)
+        work(c);
+}
+
+static void event_cb(struct bufferevent *bev, short what, void *arg)
+{
+    struct resp_conn *c = arg;
+    if (what & BEV_EVENT_TIMEOUT) {
+        if (c->in_flight || c->is_waiting) { /* it waits for us, not we for it */
+            bufferevent_enable(bev, EV_READ);
+            return;
+        }
+        c->server->info.limits_hit++;
+        conn_end(c, "idle for too long");
+    } else {
+        conn_end(c, what & BEV_EVENT_EOF ? "closed by the client" : "connection error");
+    }
+}
+
+static void name_peer(struct resp_conn *c, const struct sockaddr *addr)
+{
+    snprintf(c->peer, sizeof c->peer, "unix");
+    if (addr->sa_family == AF_INET)
+        evutil_inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)addr)->sin_addr,
+                         c->peer, sizeof c->peer);
+    else if (addr->sa_family == AF_INET6)
+        evutil_inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)addr)->sin6_addr,
+                         c->peer, sizeof c->peer);
+}
+
+static struct resp_conn *conn_new(struct resp_server *s, evutil_socket_t fd)
+{
+    struct resp_conn *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->bev = bufferevent_socket_new(s->env.base, fd, BEV_OPT_CLOSE_ON_FREE);
+    if (!c->bev) {
+        free(c);
+        return NULL;
+    }
+    c->server = s;
+    c->id = ++s->last_id;
+    c->proto = 2;
+    DL_APPEND(s->conns, c);
+    s->info.connections++;
+    s->info.accepted++;
+    return c;
+}
+
+static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *addr, int len,
+                      void *arg)
+{
+    struct resp_server *s = arg;
+    const struct config_verify_socket *k = s->env.config;
+    (void)len;
+    struct resp_conn *c = s->info.connections < k->max_connections ? conn_new(s, fd) : NULL;
+    if (!c) {
+        s->info.limits_hit++;
+        LOG(LOG_LV_WARN, NULL, "client_refused", KV_S("reason", "max_connections"));
+        evutil_closesocket(fd);
+        return;
+    }
+    name_peer(c, addr);
+    if (l == s->unix_listener && k->unix_account[0]) {
+        c->is_authenticated = true;
+        snprintf(c->account, sizeof c->account, "%s", k->unix_account);
+    }
+    struct timeval idle = {k->idle_timeout_s, 0};
+    bufferevent_setcb(c->bev, read_cb, write_cb, event_cb, c);
+    bufferevent_set_timeouts(c->bev, &idle, NULL);
+    bufferevent_setwatermark(c->bev, EV_READ, 0, k->max_bulk * 4);
+    bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+}
+
+/* --- the server ----------------------------------------------------------------------------------
+ */
+
+static int open_listeners(struct resp_server *s, char *why, size_t why_size)
+{
+    const struct config_verify_socket *k = s->env.config;
+    struct listener_options o = {.door = "verify",
+                                 .unix_path = k->unix_path,
+                                 .unix_mode = k->unix_mode,
+                                 .unix_group = k->unix_group};
+    struct listener_options t = {.door = "verify", .tcp = k->tcp};
+    if (k->unix_path[0]) {
+        s->unix_listener = listener_new(s->env.base, &o, accept_cb, s, why, why_size);
+        if (!s->unix_listener)
+            return ERR_IO;
+    }
+    if (k->tcp[0]) {
+        s->tcp_listener = listener_new(s->env.base, &t, accept_cb, s, why, why_size);
+        if (!s->tcp_listener)
+            return ERR_IO;
+        if (k->insecure)
+            LOG(LOG_LV_WARN, NULL, "insecure_listener", KV_S("door", "verify"),
+                KV_S("address", k->tcp), KV_S("reason", "without TLS beyond loopback"));
+    }
+    return 0;
+}
+
+struct resp_server *resp_server_new(const struct resp_env *env, char *why, size_t why_size)
+{
+    struct resp_server *s = calloc(1, sizeof *s);
+    if (!s) {
+        snprintf(why, why_size, "out of memory");
+        return NULL;
+    }
+    s->env = *env;
+    if (open_listeners(s, why, why_size)) {
+        resp_server_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+static void close_listeners(struct resp_server *s)
+{
+    listener_free(s->unix_listener, s->env.config->unix_path);
+    listener_free(s->tcp_listener, NULL);
+    s->unix_listener = s->tcp_listener = NULL;
+}
+
+void resp_server_drain(struct resp_server *s)
+{
+    struct resp_conn *c, *tmp;
+    s->is_draining = true;
+    close_listeners(s);
+    DL_FOREACH_SAFE (s->conns, c, tmp) {
+        resp_conn_close_after(c, "the gateway is shutting down");
+        flush_done(c);
+    }
+}
+
+void resp_server_free(struct resp_server *s)
+{
+    if (!s)
+        return;
+    close_listeners(s);
+    while (s->conns)
+        conn_end(s->conns, "the gateway is shutting down");
+    resp_auth_free(s);
+    free(s);
+}
+
+void resp_server_info(const struct resp_server *s, struct resp_info *out)
+{
+    *out = s->info;
+}

@@ -1,0 +1,85 @@
+/*
+ * Connections and requests of the verify socket, for resp_conn.c and resp_commands.c.
+ *
+ * A request is the argument of whatever works for it and lives until its answer has come, also
+ * when its connection is gone by then (conn is NULL from that moment); it is answered once.
+ */
+#ifndef GATEWAY_RESP_PRIVATE_H
+#define GATEWAY_RESP_PRIVATE_H
+
+#include "base/reap.h"
+#include "base/table.h"
+#include "gateway/resp.h"
+#include "gateway/resp_parse.h"
+#include "gateway/resp_write.h"
+#include "pin/registry.h"
+
+#include <stdbool.h>
+
+struct bufferevent;
+struct evbuffer;
+struct evconnlistener;
+struct event;
+
+struct resp_request {
+    struct resp_conn *conn; /* NULL: the connection is gone */
+    struct resp_request *prev, *next;
+    bool is_done;
+    bool is_hello;   /* the answer of an AUTH inside HELLO is HELLO's */
+    int hello_proto; /* takes effect when the AUTH was right */
+    char auth_name[PIN_ACCOUNT_SIZE];
+    char *reply; /* once done, until the ones before it are */
+    size_t reply_len;
+};
+
+struct resp_conn {
+    struct resp_server *server;
+    struct resp_conn *prev, *next;
+    struct reap_node reap;
+    uint64_t id;
+    struct bufferevent *bev;
+    struct resp_request *requests; /* in the order of arrival */
+    uint32_t in_flight;
+    int proto; /* 2 or 3 */
+    bool is_authenticated;
+    bool is_waiting;                /* for an AUTH: what follows is not looked at yet */
+    bool is_closing;                /* after the last answer */
+    bool is_dead;                   /* on the reap list */
+    char account[PIN_ACCOUNT_SIZE]; /* of an authenticated one */
+    char peer[48];                  /* address without port; "unix" */
+    char name[64];                  /* CLIENT SETNAME */
+};
+
+struct auth_failures; /* per peer address, a minute at a time */
+
+struct resp_server {
+    struct resp_env env;
+    struct evconnlistener *unix_listener, *tcp_listener;
+    struct resp_conn *conns;
+    uint64_t last_id;
+    struct auth_failures *failures;
+    uint32_t n_failures;
+    struct resp_info info;
+    bool is_draining;
+};
+
+/* Answers: each ends the request, and is called once for it. */
+void resp_reply(struct resp_request *r, const struct wr *w);
+void resp_reply_error(struct resp_request *r, const char *text);
+void resp_reply_ok(struct resp_request *r);
+/* An answer_cb. */
+void resp_reply_answer(void *request, const struct answer *a);
+
+/* resp_commands.c: runs one command; the request is answered at once or later. */
+void resp_dispatch(struct resp_request *r, const struct resp_command *cmd);
+
+/* resp_auth.c */
+void resp_authenticate(struct resp_request *r, const char *name, const struct resp_arg *key);
+bool resp_is_locked_out(struct resp_conn *c);
+void resp_auth_free(struct resp_server *s);
+/* Goes on with what is_waiting held up. */
+void resp_conn_go_on(struct resp_conn *c);
+void resp_conn_close_after(struct resp_conn *c, const char *reason);
+void resp_write_hello(struct wr *w, const struct resp_conn *c);
+
+#endif
