@@ -165,7 +165,7 @@ smpp_carrier_new(struct event_base *base, struct reap *reap, struct evdns_base *
                  const struct smpp_carrier_options *options, const struct smpp_events *events)
     __attribute__((warn_unused_result));
 const char *smpp_carrier_name(const struct smpp_carrier *c);
-/* At least one bind is BOUND and neither drained nor full. */
+/* A bind is BOUND, there is room for a message (window or queue), and no drain has begun. */
 bool smpp_carrier_is_ready(const struct smpp_carrier *c);
 
 /*
@@ -180,7 +180,8 @@ int smpp_submit(struct smpp_carrier *c, const struct smpp_message *message, smpp
 void smpp_delivery_done(struct smpp_carrier *c, struct smpp_delivery handle, uint32_t status);
 
 /* Stop taking messages, wait for the window, unbind; cb once when every bind is CLOSED, at the
- * latest after response_timeout_ms + unbind_timeout_ms. */
+ * latest after response_timeout_ms + unbind_timeout_ms.  What still waits in the queue ends as
+ * SMPP_NOT_SENT in the next loop turn.  Only the first call counts. */
 void smpp_carrier_drain(struct smpp_carrier *c, void (*cb)(void *arg), void *arg);
 /* Outstanding submits get their callback (UNKNOWN or NOT_SENT) before this returns. */
 void smpp_carrier_free(struct smpp_carrier *c);
@@ -194,6 +195,9 @@ struct smpp_bind_info {
     int64_t next_attempt_ms; /* from now; -1: none planned */
     uint32_t window, in_flight;
     uint64_t submits, responses, errors, receipts, throttled, in_doubt;
+    uint64_t unexpected;     /* responses that nothing waited for */
+    uint64_t malformed;      /* PDUs with an unusable body */
+    uint64_t turned_away;    /* deliveries refused because of max_deliveries */
     int64_t rtt_us;          /* of the last answered submit, -1: none yet */
     const char *last_reason; /* of the last change of state; valid until the next one */
 };

@@ -1,0 +1,473 @@
+#include "smpp/smpp.h"
+
+#include "base/log.h"
+#include "base/reap.h"
+#include "base/result.h"
+#include "base/table.h"
+#include "smpp/smpp_const.h"
+#include "smpp/smpp_link.h"
+#include "smpp/smpp_receipt.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+
+/*
+ * Messages wait in the queue in the order of their deadlines, so the first is both the most
+ * urgent and the first to expire: one timer watches it.  Every message lives in one entry of the
+ * slab; the slab is as large as queue and windows together, so what comes back from a bind always
+ * has a place.
+ */
+struct smpp_carrier {
+    struct smpp_config config;
+    struct smpp_events events;
+    struct reap *reap;
+    struct reap_node reap_node;
+    struct smpp_link *links;
+    uint32_t n_links;
+    struct smpp_entry *slab, *spare, *queue;
+    size_t slab_size, slab_used; /* entries; those behind slab_used were never touched */
+    uint32_t queued;
+    struct event *timer; /* deadline of the first in the queue */
+    struct event *turn;  /* what drain leaves to do outside of calls */
+    bool draining, freed;
+    void (*drained_cb)(void *arg);
+    void *drained_arg;
+};
+
+/* --- entries --- */
+
+static bool has_entry(const struct smpp_carrier *c)
+{
+    return c->spare || c->slab_used < c->slab_size;
+}
+
+static struct smpp_entry *entry_take(struct smpp_carrier *c)
+{
+    struct smpp_entry *e = c->spare;
+    if (e)
+        LL_DELETE(c->spare, e);
+    else if (c->slab_used < c->slab_size)
+        e = &c->slab[c->slab_used++];
+    return e;
+}
+
+static void entry_release(struct smpp_carrier *c, struct smpp_entry *e)
+{
+    secret_wipe(&e->text, sizeof e->text);
+    LL_PREPEND(c->spare, e);
+}
+
+static void finish(struct smpp_carrier *c, struct smpp_entry *e, const struct smpp_result *r)
+{
+    smpp_submit_cb cb = e->cb;
+    void *arg = e->arg;
+    entry_release(c, e);
+    cb(arg, r);
+}
+
+static void finish_unsent(struct smpp_carrier *c, struct smpp_entry *e, const char *reason)
+{
+    bool throttled = e->throttle_status != 0;
+    struct smpp_result r = {
+        .outcome = throttled ? SMPP_THROTTLED_OUT : SMPP_NOT_SENT,
+        .status = e->throttle_status,
+        .reason = reason,
+        .rtt_us = -1,
+    };
+    finish(c, e, &r);
+}
+
+/* --- queue --- */
+
+static void arm(struct smpp_carrier *c)
+{
+    if (!c->queue || c->freed) {
+        event_del(c->timer);
+        return;
+    }
+    struct timeval tv = smpp_timeval_us(mono_diff_us(c->queue->deadline, mono_now()));
+    event_add(c->timer, &tv);
+}
+
+static void enqueue(struct smpp_carrier *c, struct smpp_entry *e)
+{
+    struct smpp_entry *after = c->queue ? c->queue->prev : NULL;
+    while (after && after->deadline.us > e->deadline.us)
+        after = after == c->queue ? NULL : after->prev;
+    if (after)
+        DL_APPEND_ELEM(c->queue, after, e);
+    else
+        DL_PREPEND(c->queue, e);
+    c->queued++;
+    if (c->queue == e)
+        arm(c);
+}
+
+static struct smpp_entry *dequeue(struct smpp_carrier *c)
+{
+    struct smpp_entry *e = c->queue;
+    if (e) {
+        DL_DELETE(c->queue, e);
+        c->queued--;
+    }
+    return e;
+}
+
+static void fail_queue(struct smpp_carrier *c, const char *reason)
+{
+    struct smpp_entry *e;
+    while ((e = dequeue(c)))
+        finish_unsent(c, e, reason);
+    arm(c);
+}
+
+static struct smpp_session *roomiest(const struct smpp_carrier *c)
+{
+    struct smpp_session *best = NULL;
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < c->n_links; i++) {
+        uint32_t room = smpp_session_room(&c->links[i].session);
+        if (room > most) {
+            most = room;
+            best = &c->links[i].session;
+        }
+    }
+    return best;
+}
+
+static void expire(struct smpp_carrier *c)
+{
+    struct mono now = mono_now();
+    /* Counted, because a callback may put a message that is overdue already. */
+    for (uint32_t n = c->queued; n > 0 && c->queue; n--) {
+        if (!mono_is_past(c->queue->deadline, now))
+            return;
+        finish_unsent(c, dequeue(c), "deadline reached in the queue");
+    }
+}
+
+static void pump(struct smpp_carrier *c)
+{
+    struct smpp_session *s;
+    bool moved = false;
+    if (!c->queue)
+        return;
+    expire(c);
+    while (c->queue && !c->freed && (s = roomiest(c))) {
+        struct smpp_entry *e = dequeue(c);
+        moved = true;
+        if (smpp_session_send(s, e) != 0)
+            finish_unsent(c, e, "cannot be encoded");
+    }
+    if (moved)
+        arm(c);
+}
+
+static void timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct smpp_carrier *c = arg;
+    expire(c);
+    arm(c);
+}
+
+/* --- draining --- */
+
+static void tell_drained(struct smpp_carrier *c)
+{
+    void (*cb)(void *) = c->drained_cb;
+    c->drained_cb = NULL;
+    if (cb)
+        cb(c->drained_arg);
+}
+
+static bool is_closed(const struct smpp_carrier *c)
+{
+    for (uint32_t i = 0; i < c->n_links; i++)
+        if (c->links[i].session.state != SMPP_CLOSED)
+            return false;
+    return true;
+}
+
+static void turn_cb(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct smpp_carrier *c = arg;
+    fail_queue(c, "draining");
+    for (uint32_t i = 0; i < c->n_links && !c->freed; i++)
+        if (!c->links[i].session.stopping)
+            smpp_link_drain(&c->links[i]);
+    if (!c->freed && is_closed(c))
+        tell_drained(c);
+}
+
+void smpp_carrier_drain(struct smpp_carrier *c, void (*cb)(void *arg), void *arg)
+{
+    if (c->draining || c->freed)
+        return;
+    c->draining = true;
+    c->drained_cb = cb;
+    c->drained_arg = arg;
+    event_active(c->turn, EV_TIMEOUT, 0);
+}
+
+/* --- what the sessions tell --- */
+
+static void state_cb(void *owner, const struct smpp_session *s, enum smpp_state from,
+                     uint32_t status)
+{
+    struct smpp_carrier *c = owner;
+    struct smpp_bind_event event = {c->config.o.name, s->bind, from, s->state, s->reason, status};
+    if (c->freed)
+        return;
+    if (c->draining && s->state == SMPP_CLOSED)
+        event_active(c->turn, EV_TIMEOUT, 0);
+    if (c->events.state_cb)
+        c->events.state_cb(c->events.arg, &event);
+}
+
+static void done_cb(void *owner, struct smpp_entry *e, const struct smpp_result *r)
+{
+    finish(owner, e, r);
+}
+
+static void back_cb(void *owner, struct smpp_entry *e)
+{
+    struct smpp_carrier *c = owner;
+    if (c->draining || c->freed)
+        finish_unsent(c, e, "draining");
+    else
+        enqueue(c, e);
+}
+
+static void room_cb(void *owner)
+{
+    struct smpp_carrier *c = owner;
+    if (!c->freed)
+        pump(c);
+}
+
+static struct smpp_str body_of(const struct smpp_pdu *pdu)
+{
+    const struct smpp_tlv *payload = smpp_pdu_tlv(pdu, SMPP_TLV_MESSAGE_PAYLOAD);
+    struct smpp_str body = smpp_pdu_str(pdu, SMPP_F_SHORT_MESSAGE);
+    if (body.len == 0 && payload)
+        body = (struct smpp_str){(const char *)payload->value, payload->len};
+    return body;
+}
+
+static void delivery_cb(void *owner, struct smpp_session *s, const struct smpp_pdu *pdu,
+                        struct smpp_delivery handle)
+{
+    struct smpp_carrier *c = owner;
+    struct smpp_receipt_options options = {
+        .utc_offset_min = c->config.o.receipt_utc_offset_min,
+        .without_esm_class = c->config.o.receipt_without_esm_class,
+    };
+    struct smpp_receipt receipt;
+    if (smpp_receipt_from_pdu(pdu, &options, &receipt)) {
+        s->counts.receipts++;
+        if (c->events.receipt_cb)
+            c->events.receipt_cb(c->events.arg, c, &receipt, handle);
+        else
+            smpp_session_answer(s, handle, ESME_RX_T_APPN);
+        return;
+    }
+    struct smpp_mo mo = {
+        .source_addr = smpp_pdu_str(pdu, SMPP_F_SOURCE_ADDR),
+        .destination_addr = smpp_pdu_str(pdu, SMPP_F_DESTINATION_ADDR),
+        .data_coding = smpp_pdu_int(pdu, SMPP_F_DATA_CODING),
+        .esm_class = smpp_pdu_int(pdu, SMPP_F_ESM_CLASS),
+        .octets = body_of(pdu),
+    };
+    if (c->events.mo_cb)
+        c->events.mo_cb(c->events.arg, c, &mo, handle);
+    else
+        smpp_session_answer(s, handle, ESME_RX_R_APPN);
+}
+
+static void late_cb(void *owner, void *submit_arg, const struct smpp_result *r)
+{
+    struct smpp_carrier *c = owner;
+    if (c->events.late_cb && !c->freed)
+        c->events.late_cb(c->events.arg, c, submit_arg, r);
+}
+
+static const struct smpp_session_ops session_ops = {
+    .state_cb = state_cb,
+    .done_cb = done_cb,
+    .back_cb = back_cb,
+    .room_cb = room_cb,
+    .delivery_cb = delivery_cb,
+    .late_cb = late_cb,
+};
+
+/* --- life --- */
+
+static void carrier_free_cb(void *object)
+{
+    struct smpp_carrier *c = object;
+    for (uint32_t i = 0; i < c->n_links; i++)
+        smpp_link_clear(&c->links[i]);
+    if (c->timer)
+        event_free(c->timer);
+    if (c->turn)
+        event_free(c->turn);
+    free(c->links);
+    free(c->slab);
+    smpp_config_clear(&c->config);
+    free(c);
+}
+
+static int make_entries(struct smpp_carrier *c)
+{
+    const struct smpp_carrier_options *o = &c->config.o;
+    c->slab_size = (size_t)o->max_queue + (size_t)o->binds * o->window;
+    c->slab = calloc(c->slab_size, sizeof *c->slab);
+    return c->slab ? 0 : ERR_NOMEM;
+}
+
+static int make_links(struct smpp_carrier *c, const struct smpp_session_env *env)
+{
+    uint32_t binds = c->config.o.binds;
+    c->links = calloc(binds, sizeof *c->links);
+    if (!c->links)
+        return ERR_NOMEM;
+    for (; c->n_links < binds; c->n_links++)
+        if (smpp_link_init(&c->links[c->n_links], env, c->n_links) != 0)
+            return ERR_NOMEM;
+    return 0;
+}
+
+struct smpp_carrier *smpp_carrier_new(struct event_base *base, struct reap *reap,
+                                      struct evdns_base *dns,
+                                      const struct smpp_carrier_options *options,
+                                      const struct smpp_events *events)
+{
+    struct smpp_carrier *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    if (smpp_config_init(&c->config, options) != 0) {
+        free(c);
+        return NULL;
+    }
+    struct smpp_session_env env = {base, reap, dns, &c->config, &session_ops, c};
+    c->reap = reap;
+    c->events = *events;
+    c->timer = event_new(base, -1, 0, timer_cb, c);
+    c->turn = event_new(base, -1, 0, turn_cb, c);
+    if (!c->timer || !c->turn || make_entries(c) != 0 || make_links(c, &env) != 0) {
+        carrier_free_cb(c);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < c->n_links; i++)
+        smpp_link_start(&c->links[i]);
+    return c;
+}
+
+void smpp_carrier_free(struct smpp_carrier *c)
+{
+    if (!c || c->freed)
+        return;
+    c->freed = true;
+    for (uint32_t i = 0; i < c->n_links; i++)
+        smpp_link_stop(&c->links[i]);
+    fail_queue(c, "stopped");
+    event_del(c->turn);
+    tell_drained(c);
+    reap_later(c->reap, &c->reap_node, carrier_free_cb, c);
+}
+
+/* --- use --- */
+
+const char *smpp_carrier_name(const struct smpp_carrier *c)
+{
+    return c->config.o.name;
+}
+
+static bool has_bound(const struct smpp_carrier *c)
+{
+    for (uint32_t i = 0; i < c->n_links; i++)
+        if (c->links[i].session.state == SMPP_BOUND)
+            return true;
+    return false;
+}
+
+bool smpp_carrier_is_ready(const struct smpp_carrier *c)
+{
+    return !c->draining && !c->freed && c->queued < c->config.o.max_queue && has_entry(c) &&
+           has_bound(c);
+}
+
+/* At once when a bind has room and nobody is in front. */
+static int send_or_queue(struct smpp_carrier *c, struct smpp_entry *e)
+{
+    bool overdue = mono_is_past(e->deadline, mono_now());
+    struct smpp_session *s = c->queue || overdue ? NULL : roomiest(c);
+    if (s)
+        return smpp_session_send(s, e);
+    if (c->queued >= c->config.o.max_queue)
+        return ERR_FULL;
+    enqueue(c, e);
+    return 0;
+}
+
+int smpp_submit(struct smpp_carrier *c, const struct smpp_message *message, smpp_submit_cb cb,
+                void *arg)
+{
+    if (c->draining || c->freed)
+        return ERR_CLOSED;
+    if (!has_bound(c))
+        return ERR_UNAVAILABLE;
+    struct smpp_entry *e = entry_take(c);
+    if (!e)
+        return ERR_FULL;
+    e->cb = cb;
+    e->arg = arg;
+    int err = smpp_entry_fill(e, &c->config.o, message);
+    if (!err)
+        err = send_or_queue(c, e);
+    if (err)
+        entry_release(c, e);
+    return err;
+}
+
+void smpp_delivery_done(struct smpp_carrier *c, struct smpp_delivery handle, uint32_t status)
+{
+    for (uint32_t i = 0; i < c->n_links; i++)
+        smpp_session_answer(&c->links[i].session, handle, status);
+}
+
+uint32_t smpp_carrier_bind_count(const struct smpp_carrier *c)
+{
+    return c->n_links;
+}
+
+void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t bind, struct smpp_bind_info *out)
+{
+    const struct smpp_link *l = &c->links[bind];
+    const struct smpp_session *s = &l->session;
+    *out = (struct smpp_bind_info){
+        .carrier = c->config.o.name,
+        .bind = bind,
+        .mode = "transceiver",
+        .state = s->state,
+        .since_ms = s->since_ms,
+        .next_attempt_ms = smpp_link_next_attempt_ms(l),
+        .window = s->window.size,
+        .in_flight = s->window.in_flight,
+        .submits = s->counts.submits,
+        .responses = s->counts.responses,
+        .errors = s->counts.errors,
+        .receipts = s->counts.receipts,
+        .throttled = s->counts.throttled,
+        .in_doubt = s->counts.in_doubt,
+        .unexpected = s->counts.unexpected,
+        .malformed = s->counts.malformed,
+        .turned_away = s->counts.turned_away,
+        .rtt_us = s->rtt_us,
+        .last_reason = s->reason,
+    };
+}

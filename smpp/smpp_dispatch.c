@@ -1,0 +1,220 @@
+/* What a session does with each PDU: one table by command id. */
+#include "smpp/smpp_session.h"
+
+#include "base/log.h"
+#include "smpp/smpp_const.h"
+
+#include <stdio.h>
+
+static void unexpected(struct smpp_session *s, const struct smpp_pdu *pdu)
+{
+    s->counts.unexpected++;
+    LOG(LOG_LV_DEBUG, s->id, "response_unexpected", KV_HEX("command", pdu->command_id),
+        KV_I("sequence", pdu->sequence_number), KV_HEX("status", pdu->command_status));
+}
+
+/* --- binding --- */
+
+static bool is_about_credentials(uint32_t status)
+{
+    return status == ESME_RINVPASWD || status == ESME_RINVSYSID || status == ESME_RINVSYSTYP;
+}
+
+static void refused(struct smpp_session *s, uint32_t status)
+{
+    char reason[64];
+    bool credentials = is_about_credentials(status);
+    snprintf(reason, sizeof reason, "refused: %s 0x%x", smpp_status_name(status), (unsigned)status);
+    LOG(credentials ? LOG_LV_ERROR : LOG_LV_WARN, s->id, "bind_refused",
+        KV_S("carrier", s->env.config->o.name), KV_I("bind", s->bind),
+        KV_S("name", smpp_status_name(status)), KV_HEX("status", status));
+    smpp_session_end(s, credentials ? SMPP_END_CREDENTIALS : SMPP_END_BUSY, reason, status);
+}
+
+static void on_bind_resp(struct smpp_session *s, const struct smpp_pdu *pdu)
+{
+    if (pdu->sequence_number != s->bind_sequence) {
+        unexpected(s, pdu);
+        return;
+    }
+    if (pdu->command_status != ESME_ROK) {
+        refused(s, pdu->command_status);
+        return;
+    }
+    s->bound_at = mono_now();
+    smpp_session_set_state(s, SMPP_BOUND, "bound", 0);
+    s->env.ops->room_cb(s->env.owner);
+}
+
+/* --- answers to submits --- */
+
+static struct smpp_result result_of(const struct smpp_session *s, const struct smpp_pdu *pdu,
+                                    struct mono written)
+{
+    struct smpp_result r = {
+        .outcome = SMPP_REFUSED,
+        .status = pdu->command_status,
+        .reason = smpp_status_name(pdu->command_status),
+        .rtt_us = mono_diff_us(mono_now(), written),
+        .bind = s->bind,
+    };
+    if (r.status == ESME_ROK && pdu->command_id == (uint32_t)SMPP_SUBMIT_SM_RESP) {
+        r.outcome = SMPP_ACCEPTED;
+        r.message_id = smpp_pdu_str(pdu, SMPP_F_MESSAGE_ID);
+    }
+    return r;
+}
+
+static void answered(struct smpp_session *s, struct smpp_entry *e, const struct smpp_pdu *pdu)
+{
+    struct smpp_result r = result_of(s, pdu, e->written);
+    uint32_t sequence = e->sequence;
+    s->rtt_us = r.rtt_us;
+    if (r.outcome == SMPP_REFUSED && smpp_status_class(r.status) == SMPP_CLASS_THROTTLE) {
+        e->throttle_status = r.status;
+        smpp_session_throttle(s);
+        s->env.ops->back_cb(s->env.owner, e);
+    } else {
+        if (r.outcome == SMPP_REFUSED)
+            s->counts.errors++;
+        if (s->pace == SMPP_PACE_WAIT)
+            s->pace = SMPP_PACE_FREE;
+        s->env.ops->done_cb(s->env.owner, e, &r);
+    }
+    smpp_session_left(s, sequence);
+}
+
+static void on_submit_resp(struct smpp_session *s, const struct smpp_pdu *pdu)
+{
+    struct smpp_late late;
+    struct smpp_entry *e = smpp_window_take(&s->window, pdu->sequence_number);
+    if (e) {
+        s->counts.responses++;
+        answered(s, e, pdu);
+    } else if (smpp_window_take_late(&s->window, pdu->sequence_number, &late)) {
+        struct smpp_result r = result_of(s, pdu, late.written);
+        s->counts.responses++;
+        s->env.ops->late_cb(s->env.owner, late.arg, &r);
+    } else {
+        unexpected(s, pdu);
+    }
+}
+
+static void on_nack(struct smpp_session *s, const struct smpp_pdu *pdu)
+{
+    if (pdu->sequence_number == 0)
+        LOG(LOG_LV_WARN, s->id, "generic_nack", KV_HEX("status", pdu->command_status));
+    else if (s->state == SMPP_BINDING && pdu->sequence_number == s->bind_sequence)
+        refused(s, pdu->command_status);
+    else if (s->state == SMPP_UNBINDING && pdu->sequence_number == s->unbind_sequence)
+        smpp_session_end(s, SMPP_END_STOPPED, "unbind refused", pdu->command_status);
+    else
+        on_submit_resp(s, pdu);
+}
+
+/* --- deliveries --- */
+
+static void on_delivery(struct smpp_session *s, const struct smpp_pdu *pdu)
+{
+    struct smpp_delivery handle = {s->serial, pdu->command_id, pdu->sequence_number};
+    if (s->conn->answers_owed >= s->env.config->o.max_deliveries) {
+        s->counts.turned_away++;
+        smpp_session_reply(s, pdu->command_id | SMPP_RESPONSE, ESME_RX_T_APPN,
+                           pdu->sequence_number);
+        return;
+    }
+    s->conn->answers_owed++;
+    s->env.ops->delivery_cb(s->env.owner, s, pdu, handle);
+}
+
+/* --- the session itself --- */
+
+static void on_enquire_link(struct smpp_session *s, const struct smpp_pdu *pdu)
+{
+    smpp_session_reply(s, SMPP_ENQUIRE_LINK_RESP, ESME_ROK, pdu->sequence_number);
+}
+
+static void on_unbind(struct smpp_session *s, const struct smpp_pdu *pdu)
+{
+    smpp_session_reply(s, SMPP_UNBIND_RESP, ESME_ROK, pdu->sequence_number);
+    if (s->state == SMPP_BINDING) {
+        smpp_conn_flush_last(s->conn);
+        smpp_session_end(s, SMPP_END_BUSY, "unbind by the peer", 0);
+        return;
+    }
+    if (s->state != SMPP_BOUND)
+        return;
+    smpp_session_set_state(s, SMPP_UNBINDING, "unbind by the peer", 0);
+    smpp_session_pull_back(s);
+    s->env.ops->room_cb(s->env.owner);
+}
+
+static void on_unbind_resp(struct smpp_session *s, const struct smpp_pdu *pdu)
+{
+    if (pdu->sequence_number == s->unbind_sequence)
+        smpp_session_end(s, SMPP_END_STOPPED, "unbound", pdu->command_status);
+    else
+        unexpected(s, pdu);
+}
+
+static void on_notice(struct smpp_session *s, const struct smpp_pdu *pdu)
+{
+    LOG(LOG_LV_DEBUG, s->id, "pdu_ignored", KV_S("command", pdu->command));
+}
+
+static const struct handler {
+    uint32_t command_id;
+    enum smpp_takes kind;
+    void (*run)(struct smpp_session *s, const struct smpp_pdu *pdu);
+} handlers[] = {
+    {(uint32_t)SMPP_SUBMIT_SM_RESP, SMPP_TAKES_ANSWER, on_submit_resp},
+    {SMPP_DELIVER_SM, SMPP_TAKES_DELIVERY, on_delivery},
+    {SMPP_DATA_SM, SMPP_TAKES_DELIVERY, on_delivery},
+    {SMPP_ENQUIRE_LINK, SMPP_TAKES_LINK, on_enquire_link},
+    {(uint32_t)SMPP_ENQUIRE_LINK_RESP, SMPP_TAKES_LINK, on_notice},
+    {(uint32_t)SMPP_GENERIC_NACK, SMPP_TAKES_LINK, on_nack},
+    {(uint32_t)SMPP_BIND_TRANSCEIVER_RESP, SMPP_TAKES_BIND_RESP, on_bind_resp},
+    {SMPP_UNBIND, SMPP_TAKES_LINK, on_unbind},
+    {(uint32_t)SMPP_UNBIND_RESP, SMPP_TAKES_UNBIND_RESP, on_unbind_resp},
+    {SMPP_ALERT_NOTIFICATION, SMPP_TAKES_LINK, on_notice},
+    {SMPP_OUTBIND, SMPP_TAKES_LINK, on_notice},
+};
+
+static const struct handler *find_handler(uint32_t command_id)
+{
+    for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++)
+        if (handlers[i].command_id == command_id)
+            return &handlers[i];
+    return NULL;
+}
+
+/* A request that is not handled gets an error that leaves the bind as it is. */
+static void turn_away(struct smpp_session *s, const struct handler *h, const struct smpp_pdu *pdu,
+                      uint32_t status)
+{
+    if (smpp_is_response(pdu->command_id))
+        unexpected(s, pdu);
+    else
+        smpp_session_reply(s, h ? pdu->command_id | SMPP_RESPONSE : (uint32_t)SMPP_GENERIC_NACK,
+                           status, pdu->sequence_number);
+}
+
+void smpp_session_dispatch(struct smpp_session *s, const struct smpp_frame *frame)
+{
+    struct smpp_pdu pdu;
+    enum smpp_decode_result decoded = smpp_decode(frame, &pdu);
+    const struct handler *h = find_handler(frame->command_id);
+    if (decoded == SMPP_DECODE_MALFORMED) {
+        s->counts.malformed++;
+        LOG(LOG_LV_WARN, s->id, "pdu_malformed", KV_S("command", pdu.command),
+            KV_S("defect", pdu.defect));
+    }
+    if (!h)
+        turn_away(s, NULL, &pdu, ESME_RINVCMDID);
+    else if (!smpp_session_takes(s, h->kind))
+        turn_away(s, h, &pdu, ESME_RINVBNDSTS);
+    else if (decoded == SMPP_DECODE_MALFORMED && h->kind == SMPP_TAKES_DELIVERY)
+        turn_away(s, h, &pdu, ESME_RINVMSGLEN);
+    else
+        h->run(s, &pdu);
+}

@@ -1,0 +1,64 @@
+/* From a message as the caller gives it to an entry that can be sent. */
+#include "smpp/smpp_window.h"
+
+#include "base/buf.h"
+#include "base/result.h"
+
+#include <string.h>
+
+#define SHORT_CODE_MAX   6
+#define ALPHANUMERIC_MAX 11
+
+const char *smpp_outcome_name(enum smpp_outcome outcome)
+{
+    static const char *const names[] = {"ACCEPTED", "THROTTLED_OUT", "REFUSED", "UNKNOWN",
+                                        "NOT_SENT"};
+    return (unsigned)outcome <= SMPP_NOT_SENT ? names[outcome] : "?";
+}
+
+static bool is_digits(const char *s)
+{
+    return s[0] && s[strspn(s, "0123456789")] == 0;
+}
+
+static bool is_printable(const char *s)
+{
+    for (; *s; s++)
+        if (*s < ' ' || *s > '~')
+            return false;
+    return true;
+}
+
+/* 5.2.5, 5.2.6: digits are international ISDN, few digits a short code, letters alphanumeric. */
+static int put_source(const struct smpp_carrier_options *o, const char *source,
+                      struct smpp_entry *e)
+{
+    const char *s = source ? source : o->source ? o->source : "";
+    const char *digits = *s == '+' ? s + 1 : s;
+    bool number = is_digits(digits);
+    bool short_code = number && strlen(digits) <= SHORT_CODE_MAX;
+    if (!number && (strlen(s) > ALPHANUMERIC_MAX || !is_printable(s)))
+        return ERR_INVALID;
+    int ton = !*s ? 0 : !number ? 5 : short_code ? 3 : 1;
+    int npi = number && !short_code ? 1 : 0;
+    e->source_ton = (uint8_t)(o->source_ton >= 0 ? o->source_ton : ton);
+    e->source_npi = (uint8_t)(o->source_npi >= 0 ? o->source_npi : npi);
+    return str_copy(e->source, sizeof e->source, number ? digits : s) ? 0 : ERR_INVALID;
+}
+
+int smpp_entry_fill(struct smpp_entry *e, const struct smpp_carrier_options *o,
+                    const struct smpp_message *m)
+{
+    int err = put_source(o, m->source, e);
+    if (err)
+        return err;
+    if (!is_digits(m->destination) ||
+        !str_copy(e->destination, sizeof e->destination, m->destination))
+        return ERR_INVALID;
+    e->deadline = m->deadline;
+    e->valid_until.us = 0;
+    if (m->validity_ms > 0)
+        e->valid_until = mono_add_ms(mono_now(), m->validity_ms);
+    e->throttle_status = 0;
+    return smpp_text_encode(m->text, m->text_len, o->alphabet, &e->text);
+}

@@ -1,0 +1,126 @@
+#include "smpp/smpp_link.h"
+
+#include "base/log.h"
+#include "base/result.h"
+
+#include <event2/event.h>
+
+#define CREDENTIALS_SPREAD 3 /* ceiling over floor */
+
+void smpp_link_backoff(const struct smpp_carrier_options *o, enum smpp_end end, uint32_t failures,
+                       uint32_t *min_ms, uint32_t *max_ms)
+{
+    uint64_t max = o->backoff_max_ms;
+    *min_ms = o->backoff_min_ms;
+    if (end == SMPP_END_BUSY) {
+        *min_ms = o->backoff_bound_min_ms;
+        max = o->backoff_bound_max_ms;
+    } else if (end == SMPP_END_CREDENTIALS) {
+        *min_ms = o->backoff_credentials_ms;
+        max = (uint64_t)o->backoff_credentials_ms * CREDENTIALS_SPREAD;
+    }
+    uint64_t ceiling = (uint64_t)*min_ms << (failures < 16 ? failures + 1 : 17);
+    *max_ms = (uint32_t)(ceiling < max ? ceiling : max);
+}
+
+static void plan(struct smpp_link *l, uint32_t ms)
+{
+    struct timeval tv = smpp_timeval_us((int64_t)ms * 1000);
+    l->next_attempt = mono_add_ms(mono_now(), ms);
+    event_add(l->timer, &tv);
+}
+
+static void attempt_cb(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct smpp_link *l = arg;
+    const struct smpp_carrier_options *o = &l->session.env.config->o;
+    uint32_t nth = l->attempts++ / (uint32_t)o->n_hosts;
+    l->next_attempt.us = 0;
+    smpp_session_start(&l->session, o->hosts[l->host], nth);
+}
+
+/* Milliseconds that the last attempt was BOUND, -1: it was not. */
+static int64_t bound_for(const struct smpp_session *s)
+{
+    return s->bound_at.us ? mono_diff_ms(mono_now(), s->bound_at) : -1;
+}
+
+static uint32_t next_wait(struct smpp_link *l, enum smpp_end end)
+{
+    const struct smpp_carrier_options *o = &l->session.env.config->o;
+    int64_t held = bound_for(&l->session);
+    if (end != l->last_end || held >= o->backoff_max_ms)
+        l->failures = l->tried = 0;
+    l->last_end = end;
+    if (held < 0) {
+        l->host = (l->host + 1) % (uint32_t)o->n_hosts;
+        if (end == SMPP_END_NETWORK && ++l->tried < o->n_hosts)
+            return 0;
+    }
+    l->tried = 0;
+    uint32_t min, max;
+    smpp_link_backoff(o, end, l->failures++, &min, &max);
+    return smpp_random_between(min, max);
+}
+
+static void ended_cb(void *owner, struct smpp_session *s, enum smpp_end end)
+{
+    (void)owner;
+    struct smpp_link *l = (struct smpp_link *)s;
+    if (s->state == SMPP_IDLE) {
+        uint32_t wait = next_wait(l, end);
+        LOG(LOG_LV_INFO, s->id, "bind_wait", KV_I("wait_ms", wait), KV_I("failures", l->failures));
+        plan(l, wait);
+    }
+}
+
+int smpp_link_init(struct smpp_link *l, const struct smpp_session_env *env, uint32_t bind)
+{
+    struct smpp_session_env own = *env;
+    *l = (struct smpp_link){.ops = *env->ops};
+    l->ops.ended_cb = ended_cb;
+    own.ops = &l->ops;
+    l->timer = event_new(env->base, -1, 0, attempt_cb, l);
+    if (!l->timer || smpp_session_init(&l->session, &own, bind) != 0) {
+        smpp_link_clear(l);
+        return ERR_NOMEM;
+    }
+    return 0;
+}
+
+void smpp_link_start(struct smpp_link *l)
+{
+    plan(l, 0);
+}
+
+int64_t smpp_link_next_attempt_ms(const struct smpp_link *l)
+{
+    if (l->next_attempt.us == 0)
+        return -1;
+    int64_t ms = mono_diff_ms(l->next_attempt, mono_now());
+    return ms > 0 ? ms : 0;
+}
+
+void smpp_link_drain(struct smpp_link *l)
+{
+    event_del(l->timer);
+    l->next_attempt.us = 0;
+    smpp_session_drain(&l->session);
+}
+
+void smpp_link_stop(struct smpp_link *l)
+{
+    event_del(l->timer);
+    l->next_attempt.us = 0;
+    smpp_session_stop(&l->session);
+}
+
+void smpp_link_clear(struct smpp_link *l)
+{
+    if (l->timer)
+        event_free(l->timer);
+    l->timer = NULL;
+    smpp_session_clear(&l->session);
+}

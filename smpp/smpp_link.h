@@ -1,0 +1,40 @@
+/*
+ * One configured bind kept alive: after each end of its session it waits and tries again.
+ *
+ * The wait is drawn anew each time between a floor and a ceiling that doubles (full jitter); both
+ * depend on why the session ended.  Hosts are tried in turn; a round in which a host was only not
+ * reached goes on to the next one at once.  A bind that held longer than backoff_max_ms starts
+ * from the floor again.
+ */
+#ifndef SMPP_SMPP_LINK_H
+#define SMPP_SMPP_LINK_H
+
+#include "smpp/smpp_session.h"
+
+struct smpp_link {
+    struct smpp_session session; /* first: the session's callbacks find their link by it */
+    struct smpp_session_ops ops; /* the owner's, with ended_cb of our own */
+    struct event *timer;
+    struct mono next_attempt; /* us 0: none planned */
+    enum smpp_end last_end;
+    uint32_t failures; /* in a row, of the same kind */
+    uint32_t attempts; /* in all */
+    uint32_t host;     /* index of the one to try */
+    uint32_t tried;    /* hosts of this round that were not reached */
+};
+
+int smpp_link_init(struct smpp_link *l, const struct smpp_session_env *env, uint32_t bind)
+    __attribute__((warn_unused_result));
+/* The first attempt, in the next loop turn. */
+void smpp_link_start(struct smpp_link *l);
+/* -1: none planned. */
+int64_t smpp_link_next_attempt_ms(const struct smpp_link *l);
+void smpp_link_drain(struct smpp_link *l);
+void smpp_link_stop(struct smpp_link *l);
+void smpp_link_clear(struct smpp_link *l);
+
+/* The bounds of the wait after the given number of failures in a row (0: the first). */
+void smpp_link_backoff(const struct smpp_carrier_options *o, enum smpp_end end, uint32_t failures,
+                       uint32_t *min_ms, uint32_t *max_ms);
+
+#endif

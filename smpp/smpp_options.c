@@ -1,0 +1,158 @@
+#include "smpp/smpp_options.h"
+
+#include "base/log.h"
+#include "base/result.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HOUR_MS (60 * 60 * 1000)
+
+struct number_row {
+    const char *name;
+    size_t at;
+    uint32_t preset, min, max;
+};
+
+#define ROW(field, preset, min, max)                                                               \
+    {                                                                                              \
+#field, offsetof(struct smpp_carrier_options, field), preset, min, max                     \
+    }
+static const struct number_row number_rows[] = {
+    ROW(binds, 1, 1, 16),
+    ROW(window, 10, 1, 10000),
+    ROW(max_queue, 1000, 1, 1000000),
+    ROW(max_deliveries, 1000, 1, 100000),
+    ROW(enquire_link_ms, 25000, 1, HOUR_MS),
+    ROW(response_timeout_ms, 30000, 1, HOUR_MS),
+    ROW(connect_timeout_ms, 10000, 1, HOUR_MS),
+    ROW(bind_timeout_ms, 15000, 1, HOUR_MS),
+    ROW(unbind_timeout_ms, 5000, 1, HOUR_MS),
+    ROW(backoff_min_ms, 1000, 1, HOUR_MS),
+    ROW(backoff_max_ms, 30000, 1, HOUR_MS),
+    ROW(backoff_credentials_ms, 300000, 1, HOUR_MS),
+    ROW(backoff_bound_min_ms, 30000, 1, HOUR_MS),
+    ROW(backoff_bound_max_ms, 300000, 1, HOUR_MS),
+    ROW(throttle_ms, 1000, 1, HOUR_MS),
+};
+
+struct text_row {
+    const char *name;
+    size_t at;
+    size_t max;
+    bool required;
+};
+
+#define TEXT(field, max, required)                                                                 \
+    {                                                                                              \
+#field, offsetof(struct smpp_carrier_options, field), max, required                        \
+    }
+static const struct text_row text_rows[] = {
+    TEXT(name, 64, true),         TEXT(local_address, 64, false), TEXT(system_id, 15, true),
+    TEXT(system_type, 12, false), TEXT(source, 20, false),        TEXT(service_type, 5, false),
+};
+
+static uint32_t *number_at(struct smpp_carrier_options *o, const struct number_row *row)
+{
+    return (uint32_t *)(void *)((char *)o + row->at);
+}
+
+static const char **text_at(struct smpp_carrier_options *o, const struct text_row *row)
+{
+    return (const char **)(void *)((char *)o + row->at);
+}
+
+static int refuse(const struct smpp_carrier_options *o, const char *option)
+{
+    LOG(LOG_LV_ERROR, NULL, "carrier_option_invalid", KV_S("carrier", o->name),
+        KV_S("option", option));
+    return ERR_INVALID;
+}
+
+static int check_numbers(struct smpp_carrier_options *o)
+{
+    for (size_t i = 0; i < sizeof number_rows / sizeof number_rows[0]; i++) {
+        uint32_t *n = number_at(o, &number_rows[i]);
+        if (*n == 0)
+            *n = number_rows[i].preset;
+        if (*n < number_rows[i].min || *n > number_rows[i].max)
+            return refuse(o, number_rows[i].name);
+    }
+    if (o->backoff_max_ms < o->backoff_min_ms)
+        return refuse(o, "backoff_max_ms");
+    if (o->backoff_bound_max_ms < o->backoff_bound_min_ms)
+        return refuse(o, "backoff_bound_max_ms");
+    return 0;
+}
+
+static int check_texts(struct smpp_carrier_options *o)
+{
+    for (size_t i = 0; i < sizeof text_rows / sizeof text_rows[0]; i++) {
+        const char *s = *text_at(o, &text_rows[i]);
+        if (s ? strlen(s) > text_rows[i].max : text_rows[i].required)
+            return refuse(o, text_rows[i].name);
+    }
+    if (o->n_hosts == 0 || !o->hosts)
+        return refuse(o, "hosts");
+    if (o->port == 0)
+        return refuse(o, "port");
+    if (o->password && o->password->len > 8)
+        return refuse(o, "password"); /* the option's name, not its value */
+    return 0;
+}
+
+static int copy_texts(struct smpp_carrier_options *o)
+{
+    int err = 0;
+    for (size_t i = 0; i < sizeof text_rows / sizeof text_rows[0]; i++) {
+        const char **s = text_at(o, &text_rows[i]);
+        if (*s && !(*s = strdup(*s)))
+            err = ERR_NOMEM;
+    }
+    return err;
+}
+
+static int copy_hosts(struct smpp_carrier_options *o, const char *const *from)
+{
+    char **hosts = calloc(o->n_hosts, sizeof *hosts);
+    o->hosts = (const char *const *)hosts;
+    if (!hosts)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < o->n_hosts; i++)
+        if (!(hosts[i] = strdup(from[i])))
+            return ERR_NOMEM;
+    return 0;
+}
+
+int smpp_config_init(struct smpp_config *c, const struct smpp_carrier_options *options)
+{
+    *c = (struct smpp_config){.o = *options};
+    int err = check_numbers(&c->o);
+    if (!err)
+        err = check_texts(&c->o);
+    if (err) {
+        *c = (struct smpp_config){0};
+        return err;
+    }
+    err = copy_texts(&c->o);
+    if (copy_hosts(&c->o, options->hosts) != 0)
+        err = ERR_NOMEM;
+    if (options->password && options->password->len &&
+        secret_set(&c->password, options->password->data, options->password->len) != 0)
+        err = ERR_NOMEM;
+    c->o.password = &c->password;
+    if (err)
+        smpp_config_clear(c);
+    return err;
+}
+
+void smpp_config_clear(struct smpp_config *c)
+{
+    for (size_t i = 0; i < sizeof text_rows / sizeof text_rows[0]; i++)
+        free((void *)(uintptr_t)*text_at(&c->o, &text_rows[i]));
+    for (size_t i = 0; c->o.hosts && i < c->o.n_hosts; i++)
+        free((void *)(uintptr_t)c->o.hosts[i]);
+    free((void *)(uintptr_t)c->o.hosts);
+    secret_clear(&c->password);
+    *c = (struct smpp_config){0};
+}

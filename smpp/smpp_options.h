@@ -1,0 +1,20 @@
+/*
+ * The options of a carrier as the library keeps them: a deep copy with defaults filled in and
+ * every value inside its range.
+ */
+#ifndef SMPP_SMPP_OPTIONS_H
+#define SMPP_SMPP_OPTIONS_H
+
+#include "smpp/smpp.h"
+
+struct smpp_config {
+    struct smpp_carrier_options o; /* its pointers belong to this struct */
+    struct secret password;
+};
+
+/* ERR_INVALID (logged, with the option's name) or ERR_NOMEM; *c is then unset. */
+int smpp_config_init(struct smpp_config *c, const struct smpp_carrier_options *options)
+    __attribute__((warn_unused_result));
+void smpp_config_clear(struct smpp_config *c);
+
+#endif

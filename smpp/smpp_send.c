@@ -1,0 +1,139 @@
+/* What a session writes. */
+#include "smpp/smpp_session.h"
+
+#include "base/log.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "smpp/smpp_const.h"
+#include "smpp/smpp_encode.h"
+
+static const struct smpp_carrier_options *options(const struct smpp_session *s)
+{
+    return &s->env.config->o;
+}
+
+void smpp_session_reply(struct smpp_session *s, uint32_t command_id, uint32_t status,
+                        uint32_t sequence)
+{
+    uint8_t pdu[SMPP_ANSWER_MAX];
+    bool delivery = command_id == (uint32_t)SMPP_DELIVER_SM_RESP ||
+                    command_id == (uint32_t)SMPP_DATA_SM_RESP;
+    if (!s->conn || s->conn->closed)
+        return;
+    if (delivery)
+        smpp_encode_delivery_resp(command_id, status, sequence, pdu);
+    else
+        smpp_encode_header(command_id, status, sequence, pdu);
+    (void)smpp_conn_control(s->conn, pdu, delivery ? SMPP_ANSWER_MAX : SMPP_HEADER_SIZE);
+}
+
+void smpp_session_bind(struct smpp_session *s)
+{
+    const struct smpp_carrier_options *o = options(s);
+    struct smpp_bind_fields f = {
+        .command_id = SMPP_BIND_TRANSCEIVER,
+        .system_id = o->system_id,
+        .password = o->password->data ? (const char *)o->password->data : "",
+        .system_type = o->system_type ? o->system_type : "",
+        .interface_version = 0x34,
+    };
+    uint8_t *p = smpp_conn_reserve(s->conn, SMPP_ENCODE_MAX);
+    size_t len;
+    s->bind_sequence = smpp_window_sequence(&s->window);
+    if (smpp_encode_bind(&f, s->bind_sequence, p, SMPP_ENCODE_MAX, &len) != 0) {
+        smpp_session_end(s, SMPP_END_CREDENTIALS, "bind cannot be encoded", 0);
+        return;
+    }
+    smpp_conn_commit(s->conn, len);
+}
+
+uint32_t smpp_session_room(const struct smpp_session *s)
+{
+    if (s->state != SMPP_BOUND || s->draining || s->conn->blocked ||
+        smpp_output_data_room(&s->conn->out) < SMPP_ENCODE_MAX || smpp_window_is_full(&s->window))
+        return 0;
+    if (s->pace == SMPP_PACE_FREE)
+        return s->window.size - s->window.in_flight;
+    return s->pace == SMPP_PACE_PROBE ? 1 : 0;
+}
+
+static void put_validity(const struct smpp_session *s, const struct smpp_entry *e, char out[17])
+{
+    out[0] = 0;
+    if (e->valid_until.us == 0)
+        return;
+    int64_t left = mono_diff_ms(e->valid_until, mono_now());
+    if (options(s)->validity == SMPP_VALIDITY_RELATIVE)
+        smpp_encode_validity_relative(left, out);
+    else if (options(s)->validity == SMPP_VALIDITY_ABSOLUTE)
+        smpp_encode_validity_absolute(wall_ms() + left, out);
+}
+
+static int encode(struct smpp_session *s, const struct smpp_entry *e, size_t *len)
+{
+    const struct smpp_carrier_options *o = options(s);
+    char validity[17];
+    put_validity(s, e, validity);
+    struct smpp_submit_fields f = {
+        .service_type = o->service_type ? o->service_type : "",
+        .source_ton = e->source_ton,
+        .source_npi = e->source_npi,
+        .source = e->source,
+        .dest_ton = o->dest_ton,
+        .dest_npi = o->dest_npi,
+        .destination = e->destination,
+        .validity_period = validity,
+        .registered_delivery = o->registered_delivery,
+        .data_coding = e->text.data_coding,
+        .short_message = e->text.octets,
+        .sm_length = e->text.len,
+    };
+    uint8_t *p = smpp_conn_reserve(s->conn, SMPP_ENCODE_MAX);
+    int err = smpp_encode_submit_sm(&f, e->sequence, p, SMPP_ENCODE_MAX, len);
+    if (err)
+        secret_wipe(p, SMPP_ENCODE_MAX);
+    return err;
+}
+
+int smpp_session_send(struct smpp_session *s, struct smpp_entry *e)
+{
+    size_t len;
+    if (smpp_session_room(s) == 0)
+        return ERR_FULL;
+    e->sequence = smpp_window_sequence(&s->window);
+    if (encode(s, e, &len) != 0)
+        return ERR_INVALID;
+    e->offset = smpp_output_data_end(&s->conn->out);
+    e->written = mono_now();
+    e->expires = mono_add_ms(e->written, options(s)->response_timeout_ms);
+    smpp_conn_commit(s->conn, len);
+    smpp_window_put(&s->window, e);
+    s->counts.submits++;
+    if (s->pace == SMPP_PACE_PROBE) {
+        s->pace = SMPP_PACE_WAIT;
+        s->probe = e->sequence;
+    }
+    smpp_session_arm(s);
+    return 0;
+}
+
+void smpp_session_answer(struct smpp_session *s, struct smpp_delivery handle, uint32_t status)
+{
+    if (s->serial != handle.session || !s->conn || s->conn->answers_owed == 0)
+        return;
+    s->conn->answers_owed--;
+    smpp_session_reply(s, handle.command_id | SMPP_RESPONSE, status, handle.sequence_number);
+}
+
+void smpp_session_throttle(struct smpp_session *s)
+{
+    uint32_t ms = options(s)->throttle_ms;
+    s->counts.throttled++;
+    if (s->pace == SMPP_PACE_PAUSED)
+        return;
+    s->pace = SMPP_PACE_PAUSED;
+    s->pace_until = mono_add_ms(mono_now(), smpp_random_between(ms, ms + ms / 2));
+    LOG(LOG_LV_INFO, s->id, "bind_throttled",
+        KV_I("pause_ms", mono_diff_ms(s->pace_until, mono_now())));
+    smpp_session_arm(s);
+}

@@ -1,0 +1,445 @@
+#include "smpp/smpp_session.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "smpp/smpp_const.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/util.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct state_row {
+    const char *name;
+    size_t bound; /* offset of the option, 0: none */
+    unsigned takes, next;
+} state_rows[] = {
+#define MS(option)                           offsetof(struct smpp_carrier_options, option)
+#define TO(state)                            (1u << SMPP_##state)
+#define SMPP_STATE(name, bound, takes, next) [SMPP_##name] = {#name, bound, takes, next},
+#include "smpp/smpp_state.def"
+#undef MS
+#undef TO
+};
+
+static uint64_t last_serial;
+
+const char *smpp_state_name(enum smpp_state state)
+{
+    return (unsigned)state <= SMPP_CLOSED ? state_rows[state].name : "?";
+}
+
+uint32_t smpp_random_between(uint32_t min, uint32_t max)
+{
+    uint64_t r;
+    evutil_secure_rng_get_bytes(&r, sizeof r);
+    return max <= min ? min : min + (uint32_t)(r % ((uint64_t)max - min + 1));
+}
+
+bool smpp_session_takes(const struct smpp_session *s, enum smpp_takes kind)
+{
+    return (state_rows[s->state].takes & kind) != 0;
+}
+
+static const struct smpp_carrier_options *options(const struct smpp_session *s)
+{
+    return &s->env.config->o;
+}
+
+/* --- timer: one per session, armed for the earliest of all that may be due --- */
+
+static void earlier(struct mono *at, struct mono candidate)
+{
+    if (candidate.us != 0 && (at->us == 0 || candidate.us < at->us))
+        *at = candidate;
+}
+
+static struct mono link_due(const struct smpp_session *s)
+{
+    if (s->state != SMPP_BOUND)
+        return (struct mono){0};
+    return s->link_until.us ? s->link_until
+                            : mono_add_ms(s->last_received, options(s)->enquire_link_ms);
+}
+
+static struct mono next_due(const struct smpp_session *s)
+{
+    struct mono at = s->state_until;
+    struct smpp_entry *oldest = smpp_window_oldest(&s->window);
+    earlier(&at, link_due(s));
+    if (oldest)
+        earlier(&at, oldest->expires);
+    if (s->pace == SMPP_PACE_PAUSED)
+        earlier(&at, s->pace_until);
+    return at;
+}
+
+/* Never later than needed; it may fire early and then arms itself again. */
+void smpp_session_arm(struct smpp_session *s)
+{
+    struct mono at = next_due(s);
+    if (at.us == 0 || (s->timer_at.us != 0 && s->timer_at.us <= at.us))
+        return;
+    struct timeval tv = smpp_timeval_us(mono_diff_us(at, mono_now()));
+    event_add(s->timer, &tv);
+    s->timer_at = at;
+}
+
+/* --- the door --- */
+
+static void bound_the_stay(struct smpp_session *s, enum smpp_state from)
+{
+    size_t bound = state_rows[s->state].bound;
+    uint32_t ms;
+    if (bound && bound == state_rows[from].bound)
+        return;
+    s->state_until.us = 0;
+    if (bound) {
+        memcpy(&ms, (const char *)options(s) + bound, sizeof ms);
+        s->state_until = mono_add_ms(mono_now(), ms);
+    }
+}
+
+void smpp_session_set_state(struct smpp_session *s, enum smpp_state state, const char *reason,
+                            uint32_t status)
+{
+    enum smpp_state from = s->state;
+    bool legal = (state_rows[from].next & (1u << state)) != 0;
+    str_copy(s->reason, sizeof s->reason, reason);
+    s->state = state;
+    s->since_ms = wall_ms();
+    bound_the_stay(s, from);
+    smpp_session_arm(s);
+    LOG(legal ? LOG_LV_INFO : LOG_LV_ERROR, s->id, legal ? "bind_state" : "bind_state_illegal",
+        KV_S("carrier", options(s)->name), KV_I("bind", s->bind),
+        KV_S("from", smpp_state_name(from)), KV_S("to", smpp_state_name(state)),
+        KV_S("reason", reason));
+    s->env.ops->state_cb(s->env.owner, s, from, status);
+}
+
+/* --- ending --- */
+
+/* Has its first octet reached the kernel? */
+static bool is_sent(const struct smpp_session *s, const struct smpp_entry *e)
+{
+    return s->conn && e->offset < s->conn->out.data_written;
+}
+
+void smpp_session_pull_back(struct smpp_session *s)
+{
+    struct smpp_entry *e;
+    if (s->conn)
+        smpp_conn_retract(s->conn);
+    while ((e = smpp_window_newest(&s->window)) && !is_sent(s, e)) {
+        uint32_t sequence = e->sequence;
+        smpp_window_take(&s->window, sequence);
+        s->counts.submits--;
+        if (s->pace == SMPP_PACE_WAIT && s->probe == sequence)
+            s->pace = SMPP_PACE_PROBE;
+        s->env.ops->back_cb(s->env.owner, e);
+    }
+}
+
+static void in_doubt(struct smpp_session *s, struct smpp_entry *e, const char *reason)
+{
+    struct smpp_result r = {
+        .outcome = SMPP_UNKNOWN, .reason = reason, .rtt_us = -1, .bind = s->bind};
+    s->counts.in_doubt++;
+    s->env.ops->done_cb(s->env.owner, e, &r);
+}
+
+static void settle_window(struct smpp_session *s)
+{
+    struct smpp_entry *e;
+    uint32_t lost = 0;
+    while ((e = smpp_window_oldest(&s->window))) {
+        smpp_window_take(&s->window, e->sequence);
+        lost++;
+        in_doubt(s, e, "connection ended before the answer");
+    }
+    if (lost)
+        LOG(LOG_LV_WARN, s->id, "submits_in_doubt", KV_I("count", lost),
+            KV_S("reason", "connection_ended"));
+}
+
+void smpp_session_end(struct smpp_session *s, enum smpp_end end, const char *reason,
+                      uint32_t status)
+{
+    if (s->state == SMPP_IDLE || s->state == SMPP_CLOSED)
+        return;
+    struct smpp_conn *conn = s->conn;
+    if (s->lookup)
+        smpp_lookup_cancel(s->lookup);
+    if (conn)
+        smpp_conn_close(conn); /* its memory stays until after this turn */
+    s->link_until.us = 0;
+    s->pace = SMPP_PACE_FREE;
+    smpp_session_set_state(s, s->stopping ? SMPP_CLOSED : SMPP_IDLE, reason, status);
+    smpp_session_pull_back(s);
+    settle_window(s);
+    s->conn = NULL;
+    s->serial = 0;
+    s->env.ops->room_cb(s->env.owner); /* other binds may take what came back */
+    s->env.ops->ended_cb(s->env.owner, s, end);
+}
+
+static void lost(struct smpp_session *s, const char *reason)
+{
+    bool sent_away = s->state == SMPP_UNBINDING && !s->draining;
+    smpp_session_end(s, sent_away ? SMPP_END_BUSY : SMPP_END_NETWORK, reason, 0);
+}
+
+/* --- unbinding --- */
+
+static void unbind_when_empty(struct smpp_session *s)
+{
+    if (s->state != SMPP_BOUND || !s->draining || s->window.in_flight > 0)
+        return;
+    s->unbind_sequence = smpp_window_sequence(&s->window);
+    smpp_session_reply(s, SMPP_UNBIND, 0, s->unbind_sequence);
+    smpp_session_set_state(s, SMPP_UNBINDING, "drained", 0);
+}
+
+void smpp_session_left(struct smpp_session *s, uint32_t sequence)
+{
+    /* The probe went unanswered or was refused: try the next one. */
+    if (s->pace == SMPP_PACE_WAIT && s->probe == sequence)
+        s->pace = SMPP_PACE_PROBE;
+    unbind_when_empty(s);
+    s->env.ops->room_cb(s->env.owner);
+}
+
+void smpp_session_drain(struct smpp_session *s)
+{
+    s->stopping = s->draining = true;
+    if (s->state == SMPP_IDLE)
+        smpp_session_set_state(s, SMPP_CLOSED, "drained", 0);
+    else if (s->state == SMPP_BOUND)
+        unbind_when_empty(s);
+    else if (s->state != SMPP_UNBINDING)
+        smpp_session_end(s, SMPP_END_STOPPED, "drained", 0);
+}
+
+void smpp_session_stop(struct smpp_session *s)
+{
+    s->stopping = s->draining = true;
+    if (s->state == SMPP_IDLE)
+        smpp_session_set_state(s, SMPP_CLOSED, "stopped", 0);
+    if (s->state == SMPP_BOUND) {
+        smpp_conn_retract(s->conn);
+        smpp_session_reply(s, SMPP_UNBIND, 0, smpp_window_sequence(&s->window));
+        smpp_conn_flush_last(s->conn);
+    }
+    smpp_session_end(s, SMPP_END_STOPPED, "stopped", 0);
+    /* Inside a callback from smpp_session_end(): what that has not settled yet. */
+    smpp_session_pull_back(s);
+    settle_window(s);
+}
+
+/* --- what the connection tells --- */
+
+static void open_cb(void *arg)
+{
+    struct smpp_session *s = arg;
+    smpp_session_set_state(s, SMPP_BINDING, "connected", 0);
+    if (s->state == SMPP_BINDING) /* else it was stopped in the callback */
+        smpp_session_bind(s);
+}
+
+static void frame_cb(void *arg, const struct smpp_frame *frame)
+{
+    struct smpp_session *s = arg;
+    s->last_received = mono_now();
+    s->link_until.us = 0;
+    smpp_session_dispatch(s, frame);
+}
+
+static void blocked_cb(void *arg)
+{
+    struct smpp_session *s = arg;
+    smpp_session_pull_back(s);
+    s->env.ops->room_cb(s->env.owner); /* other binds may take it */
+}
+
+static void writable_cb(void *arg)
+{
+    struct smpp_session *s = arg;
+    s->env.ops->room_cb(s->env.owner);
+}
+
+static void framing_cb(void *arg)
+{
+    struct smpp_session *s = arg;
+    smpp_conn_retract(s->conn);
+    smpp_session_reply(s, SMPP_GENERIC_NACK, ESME_RINVCMDLEN, 0);
+    smpp_conn_flush_last(s->conn);
+    lost(s, "framing lost: command_length out of range");
+}
+
+static void lost_cb(void *arg, const char *reason)
+{
+    lost(arg, reason);
+}
+
+static const struct smpp_conn_cbs conn_cbs = {open_cb,     frame_cb,   blocked_cb,
+                                              writable_cb, framing_cb, lost_cb};
+
+/* --- starting --- */
+
+static void connect_to(struct smpp_session *s)
+{
+    const struct smpp_carrier_options *o = options(s);
+    struct smpp_conn_params p = {.base = s->env.base,
+                                 .reap = s->env.reap,
+                                 .cbs = &conn_cbs,
+                                 .arg = s,
+                                 .max_answers_owed = o->max_deliveries};
+    int fd;
+    if (smpp_dial_connect(&s->address, o->local_address, o->response_timeout_ms, &fd) != 0) {
+        smpp_session_end(s, SMPP_END_NETWORK, strerror(errno), 0);
+        return;
+    }
+    s->conn = smpp_conn_new(&p, fd);
+    if (!s->conn) {
+        smpp_session_end(s, SMPP_END_NETWORK, "out of memory", 0);
+        return;
+    }
+    s->serial = ++last_serial;
+    smpp_window_reset(&s->window);
+}
+
+static void lookup_cb(void *arg, const struct smpp_address *address, const char *error)
+{
+    struct smpp_session *s = arg;
+    if (!address) {
+        smpp_session_end(s, SMPP_END_NETWORK, error, 0);
+        return;
+    }
+    s->address = *address;
+    smpp_session_set_state(s, SMPP_CONNECTING, "resolved", 0);
+    if (s->state == SMPP_CONNECTING)
+        connect_to(s);
+}
+
+static void resolve(struct smpp_session *s, const char *host, uint32_t nth)
+{
+    struct smpp_lookup_request r = {s->env.dns, host, options(s)->port, nth, lookup_cb, s};
+    smpp_session_set_state(s, SMPP_RESOLVING, host, 0);
+    if (s->state != SMPP_RESOLVING)
+        return;
+    if (!s->env.dns)
+        smpp_session_end(s, SMPP_END_NETWORK, "a name, and no resolver", 0);
+    else if (smpp_lookup_start(&s->lookup, &r) != 0)
+        smpp_session_end(s, SMPP_END_NETWORK, "out of memory", 0);
+}
+
+void smpp_session_start(struct smpp_session *s, const char *host, uint32_t nth)
+{
+    if (s->state != SMPP_IDLE)
+        return;
+    s->bound_at.us = 0;
+    if (smpp_dial_parse(host, options(s)->port, &s->address) != 0) {
+        resolve(s, host, nth);
+        return;
+    }
+    smpp_session_set_state(s, SMPP_CONNECTING, host, 0);
+    if (s->state == SMPP_CONNECTING)
+        connect_to(s);
+}
+
+/* --- when the timer fires --- */
+
+static void check_state(struct smpp_session *s, struct mono now)
+{
+    if (s->state_until.us == 0 || !mono_is_past(s->state_until, now))
+        return;
+    switch (s->state) {
+    case SMPP_RESOLVING:
+        lost(s, "timeout while resolving");
+        break;
+    case SMPP_CONNECTING:
+        lost(s, "timeout while connecting");
+        break;
+    case SMPP_BINDING:
+        lost(s, "timeout while binding");
+        break;
+    default:
+        lost(s, "timeout while unbinding");
+    }
+}
+
+static void check_link(struct smpp_session *s, struct mono now)
+{
+    struct mono due = link_due(s);
+    if (due.us == 0 || !mono_is_past(due, now))
+        return;
+    if (s->link_until.us) {
+        lost(s, "enquire_link not answered");
+        return;
+    }
+    smpp_session_reply(s, SMPP_ENQUIRE_LINK, 0, smpp_window_sequence(&s->window));
+    s->link_until = mono_add_ms(now, options(s)->response_timeout_ms);
+}
+
+static void check_window(struct smpp_session *s, struct mono now)
+{
+    struct smpp_entry *e;
+    uint32_t expired = 0;
+    while ((e = smpp_window_expire(&s->window, now))) {
+        uint32_t sequence = e->sequence;
+        expired++;
+        in_doubt(s, e, "no answer in time");
+        smpp_session_left(s, sequence);
+    }
+    if (expired)
+        LOG(LOG_LV_WARN, s->id, "submits_in_doubt", KV_I("count", expired),
+            KV_S("reason", "no_answer"));
+}
+
+static void check_pace(struct smpp_session *s, struct mono now)
+{
+    if (s->pace != SMPP_PACE_PAUSED || !mono_is_past(s->pace_until, now))
+        return;
+    s->pace = SMPP_PACE_PROBE;
+    s->env.ops->room_cb(s->env.owner);
+}
+
+static void timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct smpp_session *s = arg;
+    struct mono now = mono_now();
+    s->timer_at.us = 0;
+    check_window(s, now);
+    check_pace(s, now);
+    check_state(s, now);
+    check_link(s, now);
+    smpp_session_arm(s);
+}
+
+int smpp_session_init(struct smpp_session *s, const struct smpp_session_env *env, uint32_t bind)
+{
+    *s = (struct smpp_session){.env = *env, .bind = bind, .state = SMPP_IDLE, .rtt_us = -1};
+    snprintf(s->id, sizeof s->id, "%s/%u", options(s)->name, bind);
+    str_copy(s->reason, sizeof s->reason, "new");
+    s->since_ms = wall_ms();
+    if (smpp_window_init(&s->window, options(s)->window) != 0)
+        return ERR_NOMEM;
+    s->timer = event_new(env->base, -1, 0, timer_cb, s);
+    if (s->timer)
+        return 0;
+    smpp_window_clear(&s->window);
+    return ERR_NOMEM;
+}
+
+void smpp_session_clear(struct smpp_session *s)
+{
+    if (s->timer)
+        event_free(s->timer);
+    s->timer = NULL;
+    if (s->window.slots)
+        smpp_window_clear(&s->window);
+}

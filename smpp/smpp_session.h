@@ -1,0 +1,158 @@
+/*
+ * The session of one bind: its state (smpp_state.def), its connection while there is one, and the
+ * PDUs that go over it.  The struct lives as long as the bind; smpp_session_start() begins an
+ * attempt from IDLE, and every attempt ends in IDLE again, or in CLOSED once it was stopped.
+ *
+ * Law of sending: an entry counts as sent from the moment that its first octet reached the kernel.
+ * When a connection ends, or blocks, entries that were not sent go back to the owner (back_cb);
+ * sent ones end as SMPP_UNKNOWN when the connection ends or their answer is overdue.
+ *
+ * Every callback may call back into the session, also to stop it.
+ */
+#ifndef SMPP_SMPP_SESSION_H
+#define SMPP_SMPP_SESSION_H
+
+#include "smpp/smpp_conn.h"
+#include "smpp/smpp_decode.h"
+#include "smpp/smpp_dial.h"
+#include "smpp/smpp_options.h"
+#include "smpp/smpp_window.h"
+
+#include <sys/time.h>
+
+struct smpp_session;
+
+/* Why an attempt ended, as far as the next one is concerned. */
+enum smpp_end {
+    SMPP_END_NETWORK,     /* not reached, lost, or silent */
+    SMPP_END_BUSY,        /* refused for now, or sent away by the peer */
+    SMPP_END_CREDENTIALS, /* refused until somebody changes the account */
+    SMPP_END_STOPPED,     /* by us */
+};
+
+/* Kinds of PDU, for the table of states. */
+enum smpp_takes {
+    SMPP_TAKES_LINK = 1 << 0, /* enquire_link, unbind, generic_nack, notifications */
+    SMPP_TAKES_BIND_RESP = 1 << 1,
+    SMPP_TAKES_ANSWER = 1 << 2, /* submit_sm_resp */
+    SMPP_TAKES_DELIVERY = 1 << 3,
+    SMPP_TAKES_UNBIND_RESP = 1 << 4,
+};
+
+enum smpp_pace {
+    SMPP_PACE_FREE,
+    SMPP_PACE_PAUSED, /* the peer throttled: nothing until pace_until */
+    SMPP_PACE_PROBE,  /* one message may go */
+    SMPP_PACE_WAIT,   /* its answer decides */
+};
+
+struct smpp_counts {
+    uint64_t submits, responses, errors, receipts, throttled, in_doubt;
+    uint64_t unexpected;  /* responses that nothing waited for */
+    uint64_t malformed;   /* PDUs whose body was unusable */
+    uint64_t turned_away; /* deliveries refused because too many were unanswered */
+};
+
+struct smpp_session_ops {
+    void (*state_cb)(void *owner, const struct smpp_session *s, enum smpp_state from,
+                     uint32_t status);
+    /* The outcome of an entry, which is the owner's again. */
+    void (*done_cb)(void *owner, struct smpp_entry *e, const struct smpp_result *r);
+    /* Not sent, or throttled: the owner's again. */
+    void (*back_cb)(void *owner, struct smpp_entry *e);
+    void (*room_cb)(void *owner); /* there may be room for a message */
+    void (*delivery_cb)(void *owner, struct smpp_session *s, const struct smpp_pdu *pdu,
+                        struct smpp_delivery handle);
+    void (*late_cb)(void *owner, void *submit_arg, const struct smpp_result *r);
+    void (*ended_cb)(void *owner, struct smpp_session *s, enum smpp_end end);
+};
+
+struct smpp_session_env {
+    struct event_base *base;
+    struct reap *reap;
+    struct evdns_base *dns; /* NULL: addresses only */
+    const struct smpp_config *config;
+    const struct smpp_session_ops *ops;
+    void *owner;
+};
+
+struct smpp_session {
+    struct smpp_session_env env;
+    uint32_t bind;
+    char id[80]; /* "acme/0", heads the log lines */
+
+    enum smpp_state state;
+    char reason[96]; /* of the last change of state */
+    int64_t since_ms;
+    struct mono bound_at;
+
+    uint64_t serial; /* of the connection */
+    struct smpp_address address;
+    struct smpp_lookup *lookup;
+    struct smpp_conn *conn;
+    uint32_t bind_sequence, unbind_sequence;
+
+    struct event *timer;
+    struct mono timer_at;    /* us 0: not armed */
+    struct mono state_until; /* us 0: no bound */
+    struct mono last_received;
+    struct mono link_until; /* an enquire_link waits for any PDU until then; us 0: none */
+
+    enum smpp_pace pace;
+    struct mono pace_until;
+    uint32_t probe; /* sequence number of the probe */
+
+    bool draining; /* no new submits; unbinds when the window is empty */
+    bool stopping; /* the end of this attempt is CLOSED */
+    struct smpp_window window;
+    struct smpp_counts counts;
+    int64_t rtt_us; /* of the last answered submit, -1: none yet */
+};
+
+int smpp_session_init(struct smpp_session *s, const struct smpp_session_env *env, uint32_t bind)
+    __attribute__((warn_unused_result));
+/* In IDLE: resolve or connect, as host asks; nth picks among the addresses of a name. */
+void smpp_session_start(struct smpp_session *s, const char *host, uint32_t nth);
+/* How many messages it would take now. */
+uint32_t smpp_session_room(const struct smpp_session *s);
+/* With room: 0, and the entry is the session's; else ERR_FULL, or ERR_INVALID when it cannot be
+ * encoded. */
+int smpp_session_send(struct smpp_session *s, struct smpp_entry *e)
+    __attribute__((warn_unused_result));
+/* Answers a delivery; nothing happens when the handle is of another connection. */
+void smpp_session_answer(struct smpp_session *s, struct smpp_delivery handle, uint32_t status);
+/* No new submits; unbinds when the window is empty; ends in CLOSED. */
+void smpp_session_drain(struct smpp_session *s);
+/* At once, with an unbind as last word; ends in CLOSED. */
+void smpp_session_stop(struct smpp_session *s);
+/* Stopped before; not inside a callback of its own. */
+void smpp_session_clear(struct smpp_session *s);
+
+/* Shared by smpp_session.c, smpp_send.c and smpp_dispatch.c. */
+void smpp_session_set_state(struct smpp_session *s, enum smpp_state state, const char *reason,
+                            uint32_t status);
+void smpp_session_end(struct smpp_session *s, enum smpp_end end, const char *reason,
+                      uint32_t status);
+/* Arms the timer for whatever is due next. */
+void smpp_session_arm(struct smpp_session *s);
+void smpp_session_bind(struct smpp_session *s);
+bool smpp_session_takes(const struct smpp_session *s, enum smpp_takes kind);
+void smpp_session_reply(struct smpp_session *s, uint32_t command_id, uint32_t status,
+                        uint32_t sequence);
+/* Unsent entries go back to the owner. */
+void smpp_session_pull_back(struct smpp_session *s);
+void smpp_session_throttle(struct smpp_session *s);
+/* After an entry has left the window. */
+void smpp_session_left(struct smpp_session *s, uint32_t sequence);
+void smpp_session_dispatch(struct smpp_session *s, const struct smpp_frame *frame);
+
+static inline struct timeval smpp_timeval_us(int64_t us)
+{
+    if (us < 0)
+        us = 0;
+    return (struct timeval){us / 1000000, us % 1000000};
+}
+/* Evenly distributed in min..max. */
+uint32_t smpp_random_between(uint32_t min, uint32_t max);
+
+#endif

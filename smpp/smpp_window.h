@@ -1,0 +1,80 @@
+/*
+ * The window of one connection: submits that wait for their answer, found by sequence number.
+ *
+ * An entry is one message from smpp_submit() to its outcome.  It comes from the slab of its
+ * carrier and is in one list at a time: spare, queue, or a window.  A window keeps its entries in
+ * the order of sending, which is the order of their deadlines too, so the oldest tells when the
+ * next one is due.  Sequence numbers run 1..0x7fffffff and skip those in flight (SMPP 3.4, 3.2).
+ * The latest SMPP_LATE_MAX submits that were given up stay known by their sequence number.
+ */
+#ifndef SMPP_SMPP_WINDOW_H
+#define SMPP_SMPP_WINDOW_H
+
+#include "smpp/smpp.h"
+#include "smpp/smpp_text.h"
+
+#define SMPP_SEQUENCE_MAX 0x7fffffffu
+#define SMPP_LATE_MAX     1024
+#define SMPP_ADDRESS_MAX  20 /* octets of an address without its NUL (5.2.8, 5.2.9) */
+
+struct smpp_entry {
+    struct smpp_entry *prev, *next;
+    smpp_submit_cb cb;
+    void *arg;
+    struct mono deadline;    /* to be written by then */
+    struct mono valid_until; /* us 0: no validity_period */
+    struct mono written;     /* when it went to its connection */
+    struct mono expires;     /* when its answer is given up */
+    uint64_t offset;         /* of its first octet in the data stream of the connection */
+    uint32_t sequence;
+    uint32_t throttle_status; /* the last one it got, 0: none yet */
+    uint8_t source_ton, source_npi;
+    char source[SMPP_ADDRESS_MAX + 1];
+    char destination[SMPP_ADDRESS_MAX + 1];
+    struct smpp_text text; /* wiped when the entry becomes spare */
+};
+
+/* Addresses, deadline and text; ERR_INVALID or ERR_TOOLONG: it cannot be sent. */
+int smpp_entry_fill(struct smpp_entry *e, const struct smpp_carrier_options *o,
+                    const struct smpp_message *m) __attribute__((warn_unused_result));
+
+struct smpp_late {
+    uint32_t sequence; /* 0: empty */
+    void *arg;
+    struct mono written;
+};
+
+struct smpp_window {
+    struct smpp_entry **slots; /* by sequence & mask */
+    uint32_t mask;
+    struct smpp_entry *entries; /* oldest first */
+    uint32_t size, in_flight;
+    uint32_t next_sequence;
+    struct smpp_late *late; /* ring */
+    uint32_t late_next;
+};
+
+int smpp_window_init(struct smpp_window *w, uint32_t size) __attribute__((warn_unused_result));
+/* For a new connection: sequence numbers from 1, nothing remembered. The window must be empty. */
+void smpp_window_reset(struct smpp_window *w);
+void smpp_window_clear(struct smpp_window *w);
+
+static inline bool smpp_window_is_full(const struct smpp_window *w)
+{
+    return w->in_flight >= w->size;
+}
+/* The next sequence number that no entry in flight has; also for requests without an entry. */
+uint32_t smpp_window_sequence(struct smpp_window *w);
+/* e->sequence comes from smpp_window_sequence(); the window is not full. */
+void smpp_window_put(struct smpp_window *w, struct smpp_entry *e);
+/* Out of the window; NULL: no entry has this sequence number. */
+struct smpp_entry *smpp_window_take(struct smpp_window *w, uint32_t sequence);
+/* NULL when empty; they stay in the window. */
+struct smpp_entry *smpp_window_oldest(const struct smpp_window *w);
+struct smpp_entry *smpp_window_newest(const struct smpp_window *w);
+/* The oldest, taken out and remembered, when its answer is due; else NULL. */
+struct smpp_entry *smpp_window_expire(struct smpp_window *w, struct mono now);
+/* Was it given up? Tells once. */
+bool smpp_window_take_late(struct smpp_window *w, uint32_t sequence, struct smpp_late *out);
+
+#endif
