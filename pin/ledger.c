@@ -41,7 +41,7 @@ struct pin_ledger *pin_ledger_new(const struct pin_ledger_options *options)
     options_default(&l->o);
     l->where = where_new(l->o.where_cache);
     l->windows = windows_new();
-    l->carriers = carriers_new();
+    l->carriers = ledger_carriers_new();
     if (l->where == NULL || l->windows == NULL || l->carriers == NULL ||
         pin_random(&l->next_rid, sizeof l->next_rid) < 0) {
         pin_ledger_free(l);
@@ -84,7 +84,7 @@ void pin_ledger_free(struct pin_ledger *l)
     watch_end(l);
     where_free(l->where);
     windows_free(l->windows);
-    carriers_free(l->carriers);
+    ledger_carriers_free(l->carriers);
     free(l);
 }
 

@@ -168,8 +168,8 @@ void windows_admitted(struct windows *w, const char *app_id, int64_t start_ms);
 bool windows_take(struct windows *w, const char *app_id, int64_t *start_ms);
 
 /* What the ids of the carriers in the mode auto have shown. */
-struct carriers *carriers_new(void) __attribute__((warn_unused_result));
-void carriers_free(struct carriers *c);
+struct carriers *ledger_carriers_new(void) __attribute__((warn_unused_result));
+void ledger_carriers_free(struct carriers *c);
 enum pin_id_mode carriers_settled(const struct carriers *c, const char *carrier);
 /* True when this match has settled it. */
 bool carriers_matched(struct carriers *c, const char *carrier, enum pin_id_mode kind);

@@ -196,12 +196,12 @@ struct carriers {
     struct carrier_node *nodes;
 };
 
-struct carriers *carriers_new(void)
+struct carriers *ledger_carriers_new(void)
 {
     return calloc(1, sizeof(struct carriers));
 }
 
-void carriers_free(struct carriers *c)
+void ledger_carriers_free(struct carriers *c)
 {
     struct carrier_node *n, *tmp;
 

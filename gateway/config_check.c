@@ -1,0 +1,188 @@
+/* What keys say together, and the files that hold secrets. */
+#include "gateway/config_private.h"
+
+#include "base/result.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PASSWORD_MAX 8 /* octets, SMPP 3.4 section 5.2.2 without its NUL */
+
+#define FAIL_KEY(r, section, key, ...)                                                             \
+    CONFIG_FAIL(r, section, config_row_find((section)->id, key), __VA_ARGS__)
+
+static int read_password(struct config_reader *r, const struct config_section *at, const char *path,
+                         struct secret *out)
+{
+    int err = secret_read_file(out, path);
+    switch (err) {
+    case 0:
+    case ERR_NOMEM:
+        return err;
+    case ERR_NOTFOUND:
+        return FAIL_KEY(r, at, "password_file", "there is no file %.200s", path);
+    case ERR_DENIED:
+        return FAIL_KEY(r, at, "password_file",
+                        "%.200s must be readable by pinbind and not by others: chmod 0640 or less",
+                        path);
+    case ERR_INVALID:
+        return FAIL_KEY(r, at, "password_file",
+                        "%.200s must be a file with the password on its first line", path);
+    }
+    return FAIL_KEY(r, at, "password_file", "%.200s cannot be read", path);
+}
+
+static int check_verify_socket(struct config_reader *r, const struct config *config)
+{
+    const struct config_section *at = &r->sections[CONFIG_verify_socket];
+    const struct config_verify_socket *v = &config->verify_socket;
+    if (!*v->unix_path && !*v->tcp)
+        return FAIL_KEY(r, at, "unix", "tcp is empty as well: one of them must be set");
+    if (*v->unix_path && strcmp(v->unix_path, config->admin.unix_path) == 0)
+        return FAIL_KEY(r, at, "unix", "the admin socket has the same path: choose another");
+    if (*v->tcp && !v->insecure && !config_listen_is_loopback(v->tcp))
+        return FAIL_KEY(r, at, "tcp",
+                        "%s is not loopback and there is no TLS: listen on 127.0.0.1, or set"
+                        " insecure = true",
+                        v->tcp);
+    return 0;
+}
+
+static int check_store(struct config_reader *r, struct config *config)
+{
+    const struct config_section *at = &r->sections[CONFIG_store];
+    const char *path = config->store.password_file;
+    return *path ? read_password(r, at, path, &config->store.password) : 0;
+}
+
+static int check_password(struct config_reader *r, const struct config_section *at,
+                          struct config_carrier *c)
+{
+    bool given = secret_is_set(&c->password);
+    if (given && *c->password_file)
+        return FAIL_KEY(r, at, "password", "password_file is set as well: keep one of them");
+    if (!given && !*c->password_file)
+        return FAIL_KEY(r, at, "password_file", "is missing, and so is password");
+    int err = given ? 0 : read_password(r, at, c->password_file, &c->password);
+    if (!err && c->password.len > PASSWORD_MAX)
+        return FAIL_KEY(r, at, "password_file", "the password has %zu octets, SMPP allows %d",
+                        c->password.len, PASSWORD_MAX);
+    return err;
+}
+
+/* SMPP 3.4 section 5.2.6; others make every submit fail. */
+static int check_npi(struct config_reader *r, const struct config_section *at, const char *key,
+                     int32_t npi)
+{
+    static const int8_t known[] = {-1, 0, 1, 3, 4, 6, 8, 9, 10, 14, 18};
+    for (size_t i = 0; i < sizeof known; i++)
+        if (known[i] == npi)
+            return 0;
+    return FAIL_KEY(r, at, key,
+                    "%d is no numbering plan, 0, 1, 3, 4, 6, 8, 9, 10, 14 or 18 would do", npi);
+}
+
+static int check_carrier(struct config_reader *r, const struct config_section *at,
+                         struct config_carrier *c)
+{
+    if (c->n_hosts == 0)
+        return FAIL_KEY(r, at, "host", "is missing, and so is hosts");
+    if (c->backoff_max_ms < c->backoff_min_ms)
+        return FAIL_KEY(r, at, "backoff_max_ms", "less than backoff_min_ms, which is %u",
+                        c->backoff_min_ms);
+    int err = check_npi(r, at, "source_npi", c->source_npi);
+    if (!err)
+        err = check_npi(r, at, "dest_npi", (int32_t)c->dest_npi);
+    return err ? err : check_password(r, at, c);
+}
+
+static bool has_carrier(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->n_carriers; i++)
+        if (strcmp(config->carriers[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static int check_route(struct config_reader *r, const struct config_section *at,
+                       const struct config *config, const struct config_route *route)
+{
+    for (size_t i = 0; i < route->n_carriers; i++) {
+        const char *name = route->carriers[i];
+        if (!has_carrier(config, name))
+            return FAIL_KEY(r, at, "carriers", "there is no carrier \"%s\"", name);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(name, route->carriers[j]) == 0)
+                return FAIL_KEY(r, at, "carriers", "\"%s\" stands in the list twice", name);
+    }
+    return 0;
+}
+
+struct prefix {
+    const char *digits;
+    size_t route;
+};
+
+static int compare_prefixes(const void *a, const void *b)
+{
+    const struct prefix *x = a, *y = b;
+    int order = strcmp(x->digits, y->digits);
+    return order ? order : (x->route > y->route) - (x->route < y->route);
+}
+
+static int find_twins(struct config_reader *r, const struct config *config, struct prefix *all,
+                      size_t n)
+{
+    qsort(all, n, sizeof *all, compare_prefixes);
+    for (size_t i = 1; i < n; i++)
+        if (strcmp(all[i - 1].digits, all[i].digits) == 0)
+            return FAIL_KEY(r, config_section_at(r, CONFIG_route, all[i].route), "prefixes",
+                            "\"%s\" stands in route %s already", all[i].digits,
+                            config->routes[all[i - 1].route].name);
+    return 0;
+}
+
+/* The longest prefix wins, so each may stand only once. */
+static int check_prefixes(struct config_reader *r, const struct config *config)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < config->n_routes; i++)
+        n += config->routes[i].n_prefixes;
+    struct prefix *all = calloc(n + 1, sizeof *all);
+    if (!all)
+        return ERR_NOMEM;
+    n = 0;
+    for (size_t i = 0; i < config->n_routes; i++)
+        for (size_t j = 0; j < config->routes[i].n_prefixes; j++)
+            all[n++] = (struct prefix){config->routes[i].prefixes[j], i};
+    int err = find_twins(r, config, all, n);
+    free(all);
+    return err;
+}
+
+static int check_counts(struct config_reader *r, const struct config *config)
+{
+    const struct config_section *top = &r->sections[CONFIG_top];
+    if (!config->n_carriers)
+        return config_fail(r, top, "carrier", r->lines,
+                           "there is none: add carrier \"NAME\" { host = ... }");
+    if (!config->n_routes)
+        return config_fail(r, top, "route", r->lines,
+                           "there is none: add route \"default\" { carriers = {\"%s\"} }",
+                           config->carriers[0].name);
+    return 0;
+}
+
+int config_check(struct config_reader *r, struct config *config)
+{
+    int err = check_counts(r, config);
+    if (!err)
+        err = check_verify_socket(r, config);
+    if (!err)
+        err = check_store(r, config);
+    for (size_t i = 0; !err && i < config->n_carriers; i++)
+        err = check_carrier(r, config_section_at(r, CONFIG_carrier, i), &config->carriers[i]);
+    for (size_t i = 0; !err && i < config->n_routes; i++)
+        err = check_route(r, config_section_at(r, CONFIG_route, i), config, &config->routes[i]);
+    return err ? err : check_prefixes(r, config);
+}

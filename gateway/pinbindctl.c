@@ -1,0 +1,389 @@
+/* pinbindctl: the operator's program.  Talks to the admin socket; `pinkey` works on files alone. */
+#include "base/clock.h"
+#include "pin/pin.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define DEFAULT_SOCKET "/run/pinbind/admin.sock"
+#define ANSWER_MS      15000
+
+static const char usage[] =
+    "usage: pinbindctl [-s SOCKET] [--json] COMMAND ...\n"
+    "\n"
+    "  pinkey new FILE                        make a PIN key file\n"
+    "  pinkey add FILE [--active-from TIME]   add a key generation (RFC 3339; default: now)\n"
+    "  account create NAME | list             an account and its first API key, shown this once\n"
+    "  key create ACCOUNT | revoke KEY\n"
+    "  app create --account NAME --name X [--set KEY=VALUE ...]\n"
+    "  app list --account NAME\n"
+    "  message create --account NAME --app ID --text 'Your code is {{pin}}'\n"
+    "                 [--type NUMERIC|ALPHA|HEX|ALPHANUMERIC] [--length N] [--sender S]\n"
+    "                 [--no-look-alikes]\n"
+    "  message list --account NAME --app ID\n"
+    "  binds                                  every bind with its state and counters\n"
+    "  pins PINID                             what became of a PIN (never the PIN)\n"
+    "  info                                   store, sends, ledger, clients\n"
+    "  config                                 the configuration in effect\n"
+    "\n"
+    "Exit status: 0 done, 1 refused or failed, 2 wrong usage.\n";
+
+/* Commands of two words. */
+static const char *const groups[] = {"pinkey", "account", "key", "app", "message"};
+/* Options that take no value. */
+static const char *const flags[] = {"no-look-alikes"};
+
+struct args {
+    const char *socket;
+    bool json;
+    char command[64];
+    json_t *words;   /* what follows the command */
+    json_t *options; /* "set" is an array */
+};
+
+static int fail(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    fputs("pinbindctl: ", stderr);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+    va_end(ap);
+    return 1;
+}
+
+/* --- arguments ------------------------------------------------------------------------------- */
+
+static bool is_in(const char *const *list, size_t n, const char *s)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i], s) == 0)
+            return true;
+    return false;
+}
+
+static void add_option(json_t *options, const char *name, const char *value)
+{
+    if (strcmp(name, "set") != 0) {
+        json_object_set_new(options, name, json_string(value));
+        return;
+    }
+    json_t *list = json_object_get(options, "set");
+    if (!list) {
+        list = json_array();
+        json_object_set_new(options, "set", list);
+    }
+    json_array_append_new(list, json_string(value));
+}
+
+static int take_option(struct args *a, char **argv, int *i)
+{
+    const char *name = argv[*i] + 2;
+    if (strcmp(name, "json") == 0) {
+        a->json = true;
+    } else if (is_in(flags, sizeof flags / sizeof flags[0], name)) {
+        json_object_set_new(a->options, name, json_true());
+    } else if (argv[*i + 1]) {
+        add_option(a->options, name, argv[++*i]);
+    } else {
+        fail("--%s: a value is expected", name);
+        return 2;
+    }
+    return 0;
+}
+
+static void take_word(struct args *a, const char *word)
+{
+    size_t n = strlen(a->command);
+    bool second = n && !strchr(a->command, ' ') && !json_array_size(a->words) &&
+                  is_in(groups, sizeof groups / sizeof groups[0], a->command);
+    if (n && !second)
+        json_array_append_new(a->words, json_string(word));
+    else
+        snprintf(a->command + n, sizeof a->command - n, "%s%s", n ? " " : "", word);
+}
+
+static int parse_args(char **argv, struct args *a)
+{
+    int status = 0;
+    for (int i = 1; argv[i] && !status; i++) {
+        if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
+            fputs(usage, stdout);
+            exit(0);
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            puts("pinbindctl " PINBIND_VERSION);
+            exit(0);
+        }
+        if (strcmp(argv[i], "-s") == 0 && argv[i + 1])
+            a->socket = argv[++i];
+        else if (strncmp(argv[i], "--", 2) == 0)
+            status = take_option(a, argv, &i);
+        else
+            take_word(a, argv[i]);
+    }
+    if (!a->command[0]) {
+        fputs(usage, stderr);
+        status = 2;
+    }
+    return status;
+}
+
+/* --- pinkey ------------------------------------------------------------------------------------
+ */
+
+static int pinkey(const struct args *a, bool add)
+{
+    char why[400] = "";
+    const char *file = json_string_value(json_array_get(a->words, 0));
+    const char *from = json_string_value(json_object_get(a->options, "active-from"));
+    int64_t at = wall_ms();
+    if (!file) {
+        fail("pinkey: a file is expected");
+        return 2;
+    }
+    if (from && pin_time_parse(from, &at))
+        return fail("--active-from %s: a time such as 2026-12-01T00:00:00Z is expected", from);
+    int err = add ? pin_keyfile_add(file, at, why, sizeof why)
+                  : pin_keyfile_new(file, why, sizeof why);
+    if (err)
+        return fail("%s", why);
+    if (a->json)
+        printf("{\"file\":\"%s\"}\n", file);
+    else
+        printf("%s: %s\n", file, add ? "a key generation was added" : "made");
+    return 0;
+}
+
+/* --- the admin socket --------------------------------------------------------------------------
+ */
+
+static int dial(const char *path)
+{
+    struct sockaddr_un sun = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof sun.sun_path) {
+        fail("%s: longer than a socket path can be", path);
+        return -1;
+    }
+    memcpy(sun.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&sun, sizeof sun) < 0) {
+        fail("%s: %s: is pinbindd running, and may you use its admin socket?", path,
+             strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static bool write_all(int fd, const char *p, size_t n)
+{
+    while (n) {
+        ssize_t w = write(fd, p, n);
+        if (w <= 0)
+            return false;
+        p += w;
+        n -= (size_t)w;
+    }
+    return true;
+}
+
+/* One line, or NULL; the caller frees it. */
+static char *read_line(int fd)
+{
+    size_t cap = 65536, len = 0;
+    char *buf = malloc(cap);
+    while (buf) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        ssize_t n = poll(&p, 1, ANSWER_MS) > 0 ? read(fd, buf + len, cap - len - 1) : -1;
+        if (n <= 0)
+            break;
+        len += (size_t)n;
+        buf[len] = 0;
+        if (buf[len - 1] == '\n')
+            return buf;
+        if (len + 1 < cap)
+            continue;
+        char *more = realloc(buf, cap *= 2);
+        if (!more)
+            break;
+        buf = more;
+    }
+    free(buf);
+    return NULL;
+}
+
+static json_t *ask(const struct args *a)
+{
+    int fd = dial(a->socket);
+    if (fd < 0)
+        return NULL;
+    json_t *question = json_pack("{s:s, s:O, s:O}", "command", a->command, "args", a->words,
+                                 "options", a->options);
+    char *text = json_dumps(question, JSON_COMPACT);
+    json_decref(question);
+    char *line = NULL;
+    if (text && write_all(fd, text, strlen(text)) && write_all(fd, "\n", 1))
+        line = read_line(fd);
+    free(text);
+    close(fd);
+    json_t *answer = line ? json_loads(line, 0, NULL) : NULL;
+    free(line);
+    if (!answer)
+        fail("%s: no answer", a->socket);
+    return answer;
+}
+
+/* --- what a person sees ------------------------------------------------------------------------
+ */
+
+static void print_scalar(const json_t *v)
+{
+    char *text = json_is_string(v)
+                     ? NULL
+                     : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(4));
+    fputs(json_is_string(v) ? json_string_value(v) : json_is_null(v) ? "-" : text, stdout);
+    free(text);
+}
+
+static void print_value(const char *key, json_t *v, int indent);
+
+static void print_fields(json_t *object, int indent)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach(object, key, v) print_value(key, v, indent);
+}
+
+static void print_value(const char *key, json_t *v, int indent)
+{
+    size_t i;
+    json_t *element;
+    printf("%*s%s: ", indent, "", key);
+    if (json_is_object(v)) {
+        putchar('\n');
+        print_fields(v, indent + 2);
+    } else if (json_is_array(v)) {
+        putchar('\n');
+        json_array_foreach(v, i, element)
+        {
+            printf("%*s- %zu\n", indent + 2, "", i + 1);
+            print_fields(element, indent + 4);
+        }
+    } else {
+        print_scalar(v);
+        putchar('\n');
+    }
+}
+
+static void print_binds(json_t *list)
+{
+    size_t i;
+    json_t *b;
+    printf("%-16s %4s %-10s %-24s %7s %9s %9s %9s %7s %9s  %s\n", "CARRIER", "BIND", "STATE",
+           "SINCE", "WINDOW", "SUBMITS", "RESPONSES", "RECEIPTS", "ERRORS", "RTT_MS", "REASON");
+    json_array_foreach(list, i, b)
+    {
+        char window[32], rtt[32] = "-";
+        json_t *r = json_object_get(b, "rtt_ms");
+#define I(name) json_integer_value(json_object_get(b, name))
+#define S(name) json_string_value(json_object_get(b, name))
+        snprintf(window, sizeof window, "%lld/%lld", I("in_flight"), I("window"));
+        if (json_is_number(r))
+            snprintf(rtt, sizeof rtt, "%.1f", json_number_value(r));
+        printf("%-16s %4lld %-10s %-24s %7s %9lld %9lld %9lld %7lld %9s  %s\n", S("carrier"),
+               I("bind"), S("state"), S("since"), window, I("submits"), I("responses"),
+               I("receipts"), I("errors"), rtt, S("reason"));
+#undef I
+#undef S
+    }
+}
+
+/* The last line is the thing alone, for scripts: the key, the id. */
+static void print_made(json_t *result)
+{
+    static const char *const last[] = {"key", "applicationId", "messageId"};
+    const char *key;
+    json_t *v;
+    json_object_foreach(result, key, v) if (!is_in(last, 3, key)) print_value(key, v, 0);
+    for (size_t i = 0; i < 3; i++) {
+        v = json_object_get(result, last[i]);
+        if (v)
+            printf("%s\n", json_string_value(v));
+    }
+}
+
+static void print_list(json_t *list)
+{
+    size_t i;
+    json_t *v;
+    json_array_foreach(list, i, v)
+    {
+        print_scalar(v);
+        putchar('\n');
+    }
+}
+
+static void print_result(const struct args *a, json_t *result)
+{
+    if (a->json) {
+        json_dumpf(result, stdout, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
+        putchar('\n');
+    } else if (strcmp(a->command, "binds") == 0) {
+        print_binds(result);
+    } else if (strcmp(a->command, "config") == 0) {
+        fputs(json_string_value(result), stdout);
+    } else if (strstr(a->command, " create")) {
+        print_made(result);
+    } else if (json_is_array(result)) {
+        print_list(result);
+    } else {
+        print_fields(result, 0);
+    }
+}
+
+static int remote(const struct args *a)
+{
+    json_t *answer = ask(a);
+    if (!answer)
+        return 1;
+    int status = 0;
+    if (json_is_true(json_object_get(answer, "ok")))
+        print_result(a, json_object_get(answer, "result"));
+    else
+        status = fail("%s", json_string_value(json_object_get(answer, "error")));
+    json_decref(answer);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct args a = {.socket = DEFAULT_SOCKET};
+    (void)argc;
+    a.words = json_array();
+    a.options = json_object();
+    int status = parse_args(argv, &a);
+    if (status)
+        return status;
+    if (strncmp(a.command, "pinkey", 6) == 0) {
+        bool add = strcmp(a.command, "pinkey add") == 0;
+        if (add || strcmp(a.command, "pinkey new") == 0)
+            status = pinkey(&a, add);
+        else
+            status = fail("pinkey: new or add is expected") + 1;
+    } else {
+        status = remote(&a);
+    }
+    json_decref(a.words);
+    json_decref(a.options);
+    return status;
+}
