@@ -144,7 +144,7 @@ static void expire(struct store *s, struct call *c)
         return;
     }
     take_due(s, c);
-    s->timeouts++;
+    s->timeouts += !c->internal;
     tell(c, ERR_TIMEOUT, NULL);
 }
 
