@@ -118,7 +118,7 @@ static int draw_pin(struct pin_step *step, const struct pin_spec *spec, struct p
                        spec->length);
 }
 
-static bool spec_is_valid(const struct pin_spec *spec)
+bool pin_spec_is_valid(const struct pin_spec *spec)
 {
     return (size_t)spec->type < N_TYPES && spec->length >= PIN_LEN_MIN &&
            spec->length <= PIN_LEN_MAX;
@@ -220,7 +220,7 @@ int pin_draw(struct pin_keyring *ring, const struct pin_spec *spec, const struct
 {
     int64_t now = wall_ms();
     struct pin_key *key = pin_keyring_newest(ring, now);
-    if (!spec_is_valid(spec) || step_s == 0)
+    if (!pin_spec_is_valid(spec) || step_s == 0)
         return ERR_INVALID;
     if (!key)
         return ERR_NOTFOUND;
@@ -240,7 +240,8 @@ int pin_draw(struct pin_keyring *ring, const struct pin_spec *spec, const struct
 int pin_draw_again(struct pin_keyring *ring, const struct pin_spec *spec, struct pin_drawn *io)
 {
     struct pin_key *key = pin_keyring_by_id(ring, io->key_id);
-    if (!spec_is_valid(spec) || io->step < 0 || !pin_id_is_valid(io->pin_id, strlen(io->pin_id)))
+    if (!pin_spec_is_valid(spec) || io->step < 0 ||
+        !pin_id_is_valid(io->pin_id, strlen(io->pin_id)))
         return ERR_INVALID;
     if (!key)
         return ERR_NOTFOUND;

@@ -83,6 +83,7 @@ struct pin_seed {
 };
 int pin_symbols(EVP_MAC_CTX *k_t, const struct pin_seed *seed, const char *alphabet, char *out,
                 size_t n) __attribute__((warn_unused_result));
+bool pin_spec_is_valid(const struct pin_spec *spec);
 int pin_step_key(struct pin_key *key, int64_t t, struct pin_step *step)
     __attribute__((warn_unused_result));
 
