@@ -144,29 +144,39 @@ static bool body_ended(struct smpp_pdu *out)
     return smpp_is_response(out->command_id);
 }
 
+/*
+ * The integers at step, up to the end of the body.  Most fields are such, and each alone would
+ * cost a store and a load of what is taken so far.
+ */
+static const struct step *take_ints(const struct step *step, struct cursor *c, struct smpp_pdu *out)
+{
+    const uint8_t *p = c->p;
+    uint64_t present = out->present;
+    for (; step->kind == STEP_INT && p < c->end; step++, p++) {
+        present |= UINT64_C(1) << step->field;
+        out->field[step->field] = (struct smpp_str){(const char *)p, 1};
+        c->last_int = *p;
+    }
+    out->present = present;
+    c->p = p;
+    return step;
+}
+
 /* False: a mandatory field of a request is unusable; TLVs are not looked for after that. */
 static bool decode_body(const struct step *step, struct cursor *c, struct smpp_pdu *out)
 {
-    for (; step->kind != STEP_END; step++) {
+    for (step = take_ints(step, c, out); step->kind != STEP_END;
+         step = take_ints(step + 1, c, out)) {
         bool good = true;
         /* What has a length or a count of zero may stand at the very end. */
         if (c->p == c->end && (step->kind == STEP_STR || step->kind == STEP_INT))
             return body_ended(out);
-        switch (step->kind) {
-        case STEP_STR:
+        if (step->kind == STEP_STR)
             take_string(c, step->field, out);
-            break;
-        case STEP_INT:
-            put(out, step->field, c->p, 1);
-            c->last_int = *c->p++;
-            break;
-        case STEP_SM:
+        else if (step->kind == STEP_SM)
             good = take_message(c, step->field, out);
-            break;
-        default:
+        else
             good = take_list(c, step, out);
-            break;
-        }
         if (!good) {
             c->p = c->end;
             return smpp_is_response(out->command_id);

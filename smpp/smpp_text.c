@@ -24,9 +24,20 @@ static bool utf8_next(const uint8_t **p, const uint8_t *end, uint32_t *cp)
     return c >= smallest[more] && c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF);
 }
 
+static const uint16_t gsm_default[128] = {
+#define GSM(code, unicode) [code] = unicode,
+#include "smpp/smpp_gsm.def"
+};
+static const uint16_t gsm_extension[128] = {
+#define GSM_EXT(code, unicode) [code] = unicode,
+#include "smpp/smpp_gsm.def"
+};
+
 /* The code in GSM 03.38, ESC << 8 | code for one of the extension table, -1 for none. */
 static int gsm_code(uint32_t cp)
 {
+    if (cp < 128 && gsm_default[cp] == cp) /* letters and digits stand where ASCII has them */
+        return (int)cp;
     switch (cp) {
 #define GSM(code, unicode)                                                                         \
     case unicode:                                                                                  \
@@ -40,19 +51,8 @@ static int gsm_code(uint32_t cp)
     }
 }
 
-static const uint16_t gsm_default[128] = {
-#define GSM(code, unicode) [code] = unicode,
-#include "smpp/smpp_gsm.def"
-};
-static const uint16_t gsm_extension[128] = {
-#define GSM_EXT(code, unicode) [code] = unicode,
-#include "smpp/smpp_gsm.def"
-};
-
-static bool alphabet_has(enum smpp_alphabet alphabet, uint32_t cp)
+static bool octets_have(enum smpp_alphabet alphabet, uint32_t cp)
 {
-    if (alphabet == SMPP_GSM)
-        return gsm_code(cp) >= 0;
     if (cp == '\n' || cp == '\r' || (cp >= 0x20 && cp <= 0x7E))
         return true;
     return alphabet == SMPP_LATIN1 && cp >= 0xA0 && cp <= 0xFF;
@@ -104,7 +104,7 @@ static int measure(const char *utf8, size_t len, enum smpp_alphabet alphabet, st
             return ERR_INVALID;
         int code = gsm_code(cp);
         gsm = gsm && code >= 0;
-        native = native && alphabet_has(alphabet, cp);
+        native = native && (alphabet == SMPP_GSM ? code >= 0 : octets_have(alphabet, cp));
         count_add(&septets, code > 0xFF ? 2 : 1);
         count_add(&octets, 1);
         count_add(&units, cp > 0xFFFF ? 2 : 1);

@@ -1,0 +1,274 @@
+/* What we send, read back by our decoder and, as a second opinion, by libsmpp34's. */
+#include "base/result.h"
+#include "smpp/smpp_const.h"
+#include "smpp/smpp_decode.h"
+#include "smpp/smpp_encode.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <smpp34.h>
+#include <smpp34_structs.h>
+
+static uint8_t out[SMPP_ENCODE_MAX];
+static size_t len;
+
+static const struct smpp_bind_fields bind_fields = {
+    .command_id = (uint32_t)SMPP_BIND_TRANSCEIVER,
+    .system_id = "fifteen_octets_",
+    .password = "secret08",
+    .system_type = "twelve_octet",
+    .interface_version = 0x34,
+};
+
+static const struct smpp_submit_fields submit_fields = {
+    .service_type = "OTP",
+    .source_ton = 5,
+    .source = "Pinbind",
+    .dest_ton = 1,
+    .dest_npi = 1,
+    .destination = "385911234567",
+    .validity_period = "000000000500000R",
+    .registered_delivery = 1,
+    .short_message = (const uint8_t *)"Your code is \0 1234",
+    .sm_length = 19,
+};
+
+static void decode(struct smpp_pdu *pdu)
+{
+    struct smpp_frame f;
+    size_t need;
+    assert_int_equal(smpp_frame_next(out, len, SMPP_PDU_CAP, &f, &need), SMPP_FRAME_OK);
+    assert_int_equal(f.len, len);
+    assert_int_equal(smpp_decode(&f, pdu), SMPP_DECODE_OK);
+    assert_false(pdu->lenient);
+}
+
+static void assert_field(const struct smpp_pdu *pdu, enum smpp_field f, const char *want)
+{
+    struct smpp_str s = smpp_pdu_str(pdu, f);
+    assert_non_null(s.p);
+    assert_int_equal(s.len, strlen(want));
+    assert_memory_equal(s.p, want, s.len);
+}
+
+static void nothing_of_it_is_left_in_the_library(void)
+{
+    for (size_t i = 0; i < sizeof smpp34_strerror; i++)
+        assert_int_equal(smpp34_strerror[i], 0);
+}
+
+static void a_bind_is_read_back_as_it_was_given(void **state)
+{
+    (void)state;
+    static const enum smpp_command binds[] = {SMPP_BIND_TRANSCEIVER, SMPP_BIND_TRANSMITTER,
+                                              SMPP_BIND_RECEIVER};
+    for (size_t i = 0; i < 3; i++) {
+        struct smpp_bind_fields f = bind_fields;
+        struct smpp_pdu pdu;
+        f.command_id = (uint32_t)binds[i];
+        assert_int_equal(smpp_encode_bind(&f, 1, out, sizeof out, &len), ERR_OK);
+        nothing_of_it_is_left_in_the_library();
+        decode(&pdu);
+        assert_int_equal(pdu.command_id, (uint32_t)binds[i]);
+        assert_int_equal(pdu.sequence_number, 1);
+        assert_field(&pdu, SMPP_F_SYSTEM_ID, bind_fields.system_id);
+        assert_field(&pdu, SMPP_F_PASSWORD, bind_fields.password);
+        assert_field(&pdu, SMPP_F_SYSTEM_TYPE, bind_fields.system_type);
+        assert_int_equal(smpp_pdu_int(&pdu, SMPP_F_INTERFACE_VERSION), 0x34);
+        assert_field(&pdu, SMPP_F_ADDRESS_RANGE, "");
+    }
+}
+
+static void a_submit_is_read_back_as_it_was_given(void **state)
+{
+    (void)state;
+    struct smpp_pdu pdu;
+    struct smpp_submit_fields f = submit_fields;
+    f.esm_class = 0x40;
+    f.protocol_id = 1;
+    f.priority_flag = 2;
+    f.data_coding = 8;
+    assert_int_equal(smpp_encode_submit_sm(&f, 0x7fffffff, out, sizeof out, &len), ERR_OK);
+    nothing_of_it_is_left_in_the_library();
+    decode(&pdu);
+    assert_string_equal(pdu.command, "submit_sm");
+    assert_int_equal(pdu.sequence_number, 0x7fffffff);
+    assert_field(&pdu, SMPP_F_SERVICE_TYPE, "OTP");
+    assert_int_equal(smpp_pdu_int(&pdu, SMPP_F_SOURCE_ADDR_TON), 5);
+    assert_field(&pdu, SMPP_F_SOURCE_ADDR, "Pinbind");
+    assert_int_equal(smpp_pdu_int(&pdu, SMPP_F_DEST_ADDR_TON), 1);
+    assert_int_equal(smpp_pdu_int(&pdu, SMPP_F_DEST_ADDR_NPI), 1);
+    assert_field(&pdu, SMPP_F_DESTINATION_ADDR, "385911234567");
+    assert_int_equal(smpp_pdu_int(&pdu, SMPP_F_ESM_CLASS), 0x40);
+    assert_int_equal(smpp_pdu_int(&pdu, SMPP_F_PROTOCOL_ID), 1);
+    assert_int_equal(smpp_pdu_int(&pdu, SMPP_F_PRIORITY_FLAG), 2);
+    assert_field(&pdu, SMPP_F_VALIDITY_PERIOD, "000000000500000R");
+    assert_int_equal(smpp_pdu_int(&pdu, SMPP_F_REGISTERED_DELIVERY), 1);
+    assert_int_equal(smpp_pdu_int(&pdu, SMPP_F_DATA_CODING), 8);
+    assert_int_equal(smpp_pdu_str(&pdu, SMPP_F_SHORT_MESSAGE).len, 19);
+    assert_memory_equal(smpp_pdu_str(&pdu, SMPP_F_SHORT_MESSAGE).p, f.short_message, 19);
+}
+
+static void the_library_reads_our_pdus_alike(void **state)
+{
+    (void)state;
+    struct submit_sm_t s;
+    struct bind_transceiver_t b;
+    memset(&s, 0, sizeof s);
+    memset(&b, 0, sizeof b);
+    assert_int_equal(smpp_encode_submit_sm(&submit_fields, 7, out, sizeof out, &len), ERR_OK);
+    assert_int_equal(smpp34_unpack2(&s, out, (int)len), 0);
+    assert_int_equal(s.command_length, len);
+    assert_int_equal(s.sequence_number, 7);
+    assert_string_equal((char *)s.destination_addr, submit_fields.destination);
+    assert_int_equal(s.sm_length, 19);
+    assert_memory_equal(s.short_message, submit_fields.short_message, 19);
+    assert_int_equal(smpp_encode_bind(&bind_fields, 8, out, sizeof out, &len), ERR_OK);
+    assert_int_equal(smpp34_unpack2(&b, out, (int)len), 0);
+    assert_string_equal((char *)b.password, bind_fields.password);
+    assert_string_equal((char *)b.system_type, bind_fields.system_type);
+}
+
+static int submit(const struct smpp_submit_fields *f)
+{
+    return smpp_encode_submit_sm(f, 1, out, sizeof out, &len);
+}
+
+static void a_field_one_octet_too_long_is_refused(void **state)
+{
+    (void)state;
+    struct smpp_bind_fields b = bind_fields;
+    b.system_id = "sixteen_octets__";
+    assert_int_equal(smpp_encode_bind(&b, 1, out, sizeof out, &len), ERR_INVALID);
+    b = bind_fields;
+    b.password = "secret009";
+    assert_int_equal(smpp_encode_bind(&b, 1, out, sizeof out, &len), ERR_INVALID);
+    b = bind_fields;
+    b.system_type = "thirteen_octe";
+    assert_int_equal(smpp_encode_bind(&b, 1, out, sizeof out, &len), ERR_INVALID);
+
+    struct smpp_submit_fields f = submit_fields;
+    f.service_type = "VMA123";
+    assert_int_equal(submit(&f), ERR_INVALID);
+    f = submit_fields;
+    f.source = "123456789012345678901";
+    assert_int_equal(submit(&f), ERR_INVALID);
+    f = submit_fields;
+    f.destination = "123456789012345678901";
+    assert_int_equal(submit(&f), ERR_INVALID);
+    f.destination = "12345678901234567890";
+    assert_int_equal(submit(&f), ERR_OK);
+    f.validity_period = "000000000500000RR";
+    assert_int_equal(submit(&f), ERR_INVALID);
+}
+
+static void short_message_takes_253_octets_and_no_more(void **state)
+{
+    (void)state;
+    uint8_t text[254];
+    memset(text, 'x', sizeof text);
+    struct smpp_submit_fields f = submit_fields;
+    struct smpp_pdu pdu;
+    f.short_message = text;
+    f.sm_length = 253;
+    assert_int_equal(submit(&f), ERR_OK);
+    decode(&pdu);
+    assert_int_equal(smpp_pdu_str(&pdu, SMPP_F_SHORT_MESSAGE).len, 253);
+    f.sm_length = 254;
+    assert_int_equal(submit(&f), ERR_INVALID);
+    f.short_message = NULL;
+    f.sm_length = 0;
+    assert_int_equal(submit(&f), ERR_OK);
+}
+
+static void what_the_library_will_not_send_is_refused(void **state)
+{
+    (void)state;
+    struct smpp_submit_fields f = submit_fields;
+    f.dest_ton = 7;
+    assert_int_equal(submit(&f), ERR_REFUSED);
+    nothing_of_it_is_left_in_the_library();
+    f = submit_fields;
+    f.source_npi = 2;
+    assert_int_equal(submit(&f), ERR_REFUSED);
+    assert_int_equal(smpp_encode_submit_sm(&submit_fields, 0, out, sizeof out, &len), ERR_REFUSED);
+    struct smpp_bind_fields b = bind_fields;
+    b.interface_version = 0x50;
+    assert_int_equal(smpp_encode_bind(&b, 1, out, sizeof out, &len), ERR_REFUSED);
+    nothing_of_it_is_left_in_the_library();
+    b = bind_fields;
+    b.command_id = (uint32_t)SMPP_SUBMIT_SM;
+    assert_int_equal(smpp_encode_bind(&b, 1, out, sizeof out, &len), ERR_INVALID);
+}
+
+static void a_buffer_of_the_exact_size_is_enough_and_one_less_is_full(void **state)
+{
+    (void)state;
+    assert_int_equal(submit(&submit_fields), ERR_OK);
+    size_t exact = len;
+    memset(out, 0xAA, sizeof out);
+    assert_int_equal(smpp_encode_submit_sm(&submit_fields, 1, out, exact, &len), ERR_OK);
+    assert_int_equal(out[exact], 0xAA);
+    memset(out, 0xAA, sizeof out);
+    assert_int_equal(smpp_encode_submit_sm(&submit_fields, 1, out, exact - 1, &len), ERR_FULL);
+    assert_int_equal(out[0], 0xAA);
+    nothing_of_it_is_left_in_the_library();
+}
+
+static void headers_and_responses_are_16_and_17_octets(void **state)
+{
+    (void)state;
+    static const uint8_t nack[] = {0, 0, 0, 16, 0x80, 0, 0, 0, 0, 0, 0, 3, 0xff, 0xff, 0xff, 0xff};
+    smpp_encode_header((uint32_t)SMPP_GENERIC_NACK, ESME_RINVCMDID, 0xffffffffu, out);
+    assert_memory_equal(out, nack, sizeof nack);
+    struct smpp_pdu pdu;
+    smpp_encode_delivery_resp((uint32_t)SMPP_DELIVER_SM_RESP, ESME_RX_T_APPN, 9, out);
+    len = 17;
+    decode(&pdu);
+    assert_string_equal(pdu.command, "deliver_sm_resp");
+    assert_int_equal(pdu.command_status, 0x64);
+    assert_int_equal(pdu.sequence_number, 9);
+    assert_field(&pdu, SMPP_F_MESSAGE_ID, "");
+}
+
+static void validity_is_written_as_the_specification_says(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t ms;
+        const char *want;
+    } relative[] = {
+        {INT64_C(300000), "000000000500000R"},     {INT64_C(1000), "000000000001000R"},
+        {INT64_C(0), "000000000001000R"},          {INT64_C(-5), "000000000001000R"},
+        {INT64_C(1999), "000000000001000R"},       {INT64_C(86399000), "000000235959000R"},
+        {INT64_C(86400000), "000001000000000R"},   {INT64_C(2678400000), "000031000000000R"},
+        {INT64_C(2678401000), "000031000000000R"}, {INT64_MAX, "000031000000000R"},
+    };
+    char text[17];
+    for (size_t i = 0; i < sizeof relative / sizeof relative[0]; i++) {
+        smpp_encode_validity_relative(relative[i].ms, text);
+        assert_string_equal(text, relative[i].want);
+    }
+    smpp_encode_validity_absolute(INT64_C(1795435500999), text); /* 2026-11-23 12:05:00.999 */
+    assert_string_equal(text, "261123120500000+");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_bind_is_read_back_as_it_was_given),
+        cmocka_unit_test(a_submit_is_read_back_as_it_was_given),
+        cmocka_unit_test(the_library_reads_our_pdus_alike),
+        cmocka_unit_test(a_field_one_octet_too_long_is_refused),
+        cmocka_unit_test(short_message_takes_253_octets_and_no_more),
+        cmocka_unit_test(what_the_library_will_not_send_is_refused),
+        cmocka_unit_test(a_buffer_of_the_exact_size_is_enough_and_one_less_is_full),
+        cmocka_unit_test(headers_and_responses_are_16_and_17_octets),
+        cmocka_unit_test(validity_is_written_as_the_specification_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
