@@ -68,7 +68,8 @@ struct store *store_new(struct event_base *base, struct reap *reap, struct evdns
 bool store_is_up(const struct store *s);
 /* Pending callbacks are called (ERR_LOST or ERR_UNAVAILABLE) before this returns; an embedded
  * server is ended in order (SIGTERM, it writes its AOF) and waited for, 5 s at most.  May be called
- * from any callback of the store; its memory goes through the reap list. */
+ * from any callback of the store; its memory goes through the reap list.  A cancelled name look-up
+ * answers in the next turn of the loop: run one before evdns_base_free(). */
 void store_free(struct store *s);
 
 /* One argument: octets that live until the call returns. */

@@ -268,9 +268,9 @@ static void a_name_that_nobody_answers_for_ends_in_time_and_can_be_freed(void **
     r->store = store_new(r->base, r->reap, dns, &r->o);
     RUN_UNTIL(r, log_has(r, "cannot connect in time") || log_has(r, "host name was not found"));
     RUN_UNTIL(r, info_of(r).state == STORE_CONNECTING);
-    rig_free_store(r); /* while a question is under way */
+    rig_free_store(r);                         /* while a question is under way */
+    event_base_loop(r->base, EVLOOP_NONBLOCK); /* the cancelled answers refer to the resolver */
     evdns_base_free(dns, 1);
-    event_base_loop(r->base, EVLOOP_NONBLOCK);
     close(silent);
 }
 

@@ -1,8 +1,15 @@
 #include "tests/unit/store/harness.h"
 
+#include <sys/pidfd.h>
+
+/* valgrind may be older than pidfd_open(): then what needs a server is left out. */
 static struct rig *use_embedded(void **state)
 {
     struct rig *r = *state;
+    int fd = pidfd_open(getpid(), 0);
+    if (fd < 0 && errno == ENOSYS)
+        skip();
+    close(fd);
     snprintf(r->url, sizeof r->url, "embedded:%s/home", r->dir);
     return r;
 }
@@ -113,22 +120,35 @@ static void a_second_gateway_on_the_folder_is_refused(void **state)
     assert_int_equal(server_pid(r), pid);
 }
 
-/* A gateway that is killed while its server runs; returns the orphan's pid. */
+/* The gateway that is to be killed.  No assertion here: it would return into the test runner. */
+static void be_a_gateway(struct rig *r, int fd)
+{
+    struct answer set = {0}, info = {0};
+    alarm(PATIENCE_MS / 1000);
+    event_reinit(r->base);
+    r->store = store_new(r->base, r->reap, NULL, &r->o);
+    while (r->store && !store_is_up(r->store))
+        event_base_loop(r->base, EVLOOP_ONCE);
+    if (!r->store || ask(r, &set, "SET k orphaned") || ask(r, &info, "INFO server"))
+        _exit(1);
+    while (!info.calls)
+        event_base_loop(r->base, EVLOOP_ONCE);
+    const char *at = strstr(info.text, "process_id:");
+    pid_t pid = at ? atoi(at + strlen("process_id:")) : 0;
+    if (write(fd, &pid, sizeof pid) != sizeof pid)
+        _exit(1);
+    kill(getpid(), SIGKILL);
+}
+
+/* Returns the pid of the server that a killed gateway left. */
 static pid_t leave_an_orphan(struct rig *r)
 {
     int fds[2];
     pid_t pid = 0;
     assert_int_equal(pipe(fds), 0);
     pid_t gateway = fork();
-    if (gateway == 0) {
-        event_reinit(r->base);
-        rig_up(r);
-        answer_to(r, "SET k orphaned");
-        pid = server_pid(r);
-        if (write(fds[1], &pid, sizeof pid) != sizeof pid)
-            _exit(1);
-        kill(getpid(), SIGKILL);
-    }
+    if (gateway == 0)
+        be_a_gateway(r, fds[1]);
     close(fds[1]);
     assert_int_equal(read(fds[0], &pid, sizeof pid), sizeof pid);
     close(fds[0]);
