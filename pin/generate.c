@@ -211,7 +211,8 @@ static int draw_id_and_nonce(const struct pin_owner *owner, struct pin_drawn *ou
     int err = pin_random(random, sizeof random);
     if (!err)
         err = pin_random(out->nonce, sizeof out->nonce);
-    hex_encode(random, sizeof random, out->pin_id + PIN_ID_SLOT + 1, true);
+    if (!err)
+        hex_encode(random, sizeof random, out->pin_id + PIN_ID_SLOT + 1, true);
     return err;
 }
 

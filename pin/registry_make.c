@@ -181,7 +181,8 @@ static int draw_id(char out[PIN_APP_ID_SIZE])
 {
     uint8_t random[(PIN_APP_ID_SIZE - 1) / 2];
     int err = pin_random(random, sizeof random);
-    hex_encode(random, sizeof random, out, true);
+    if (!err)
+        hex_encode(random, sizeof random, out, true);
     return err;
 }
 
