@@ -8,6 +8,7 @@
 
 struct delayed {
     struct wheel_node timer;
+    struct delayed *next, *prev;
     uint32_t conn;
     struct answer answer;
 };
@@ -101,11 +102,13 @@ static void answer_now(struct conn *c, const struct answer *a)
 static void due_cb(struct wheel_node *node, void *ctx)
 {
     struct delayed *d = (struct delayed *)(void *)node; /* timer is the first member */
-    struct conn *c = conn_find(ctx, d->conn);
+    struct smsc *s = ctx;
+    struct conn *c = conn_find(s, d->conn);
     if (c) {
         c->pending--;
         answer_now(c, &d->answer);
     }
+    DL_DELETE(s->delayed, d);
     free(d);
 }
 
@@ -125,5 +128,14 @@ void answer_send(struct conn *c, const struct answer *a, int64_t delay_ms)
     }
     *d = (struct delayed){.timer.fire_cb = due_cb, .conn = c->id, .answer = *a};
     c->pending++;
+    DL_APPEND(c->smsc->delayed, d);
     wheel_add(c->smsc->wheel, &d->timer, delay_ms);
+}
+
+void answer_free_all(struct smsc *s)
+{
+    struct delayed *d, *next;
+    DL_FOREACH_SAFE (s->delayed, d, next)
+        free(d);
+    s->delayed = NULL;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct conn;
+struct smsc;
 
 struct answer {
     uint32_t command; /* of the request */
@@ -23,5 +24,7 @@ struct answer {
 
 /* Throttled at once when the connection has PENDING_MAX delayed answers already. */
 void answer_send(struct conn *c, const struct answer *a, int64_t delay_ms);
+/* Without sending them. */
+void answer_free_all(struct smsc *s);
 
 #endif

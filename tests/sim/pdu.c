@@ -175,7 +175,7 @@ static uint32_t read_udh(struct pdu_sm *out)
             return ESME_RINVMSGLEN;
         if (!(id == 0 && n == 3) && !(id == 8 && n == 4))
             continue;
-        out->part_ref = n == 3 ? v[0] : (uint16_t)(v[0] << 8 | v[1]);
+        out->part_ref = (uint16_t)(n == 3 ? v[0] : v[0] << 8 | v[1]);
         out->part_total = v[n - 2];
         out->part_no = v[n - 1];
     }

@@ -1,6 +1,7 @@
 #include "tests/sim/smsc.h"
 
 #include "base/result.h"
+#include "tests/sim/answer.h"
 #include "tests/sim/receipt.h"
 #include "tests/sim/web.h"
 
@@ -183,6 +184,7 @@ void smsc_free(struct smsc *s)
     if (s->listener)
         evconnlistener_free(s->listener);
     conn_free_all(s);
+    answer_free_all(s);
     for (size_t i = 0; i < 2; i++)
         if (s->sig[i])
             event_free(s->sig[i]);

@@ -23,6 +23,8 @@ struct event;
 struct evconnlistener;
 struct web;
 
+struct delayed;
+
 struct account {
     const char *system_id;
     const char *password;
@@ -52,6 +54,7 @@ struct smsc {
     struct conn_set conns;
     struct msg_ring msgs;
     struct inbox *inbox;
+    struct delayed *delayed; /* answers to come */
     struct account account[OPTIONS_ACCOUNTS_MAX];
     struct stats stats;
     char text[TEXT_OUT(PDU_MAX)]; /* of the message at hand */
