@@ -17,8 +17,7 @@ static struct pin_registry *alive;
 
 static void notice_cb(void *arg, const char *payload, size_t len)
 {
-    struct pin_registry *r;
-    LL_FOREACH (alive, r) {
+    for (struct pin_registry *r = alive; r; r = r->next) {
         if (r->number != (uint64_t)(uintptr_t)arg)
             continue;
         r->notices++;
