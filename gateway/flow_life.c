@@ -240,26 +240,34 @@ static struct flow *admit_new(struct flows *fs, const char *account, answer_cb c
     return f;
 }
 
-/* What is wrong with a send, as a sentence, or NULL. */
-static const char *send_trouble(const struct flow_send *s, struct msisdn *to)
+/* What is wrong with a send: a sentence and its code, or false. */
+static bool is_in_trouble(const struct flow_send *s, struct msisdn *to, enum answer_code *code,
+                          const char **text)
 {
+    *code = ANSWER_NOT_FOUND;
     if (!pin_id_is_valid(s->app_id, strlen(s->app_id)))
-        return "applicationId: 32 upper-case hex digits are expected";
-    if (!pin_id_is_valid(s->template_id, strlen(s->template_id)))
-        return "messageId: 32 upper-case hex digits are expected";
+        *text = "no such application";
+    else if (!pin_id_is_valid(s->template_id, strlen(s->template_id)))
+        *text = "no such message template in that application";
+    else
+        *text = NULL;
+    if (*text)
+        return true;
+    *code = ANSWER_BAD_REQUEST;
     if (msisdn_parse(s->to, strlen(s->to), to))
-        return "to: 7 to 15 digits in international form are expected";
-    if (s->from && !flow_sender_is_valid(s->from))
-        return "from: up to 15 digits or 11 characters are expected";
-    return NULL;
+        *text = "to: 7 to 15 digits in international form are expected";
+    else if (s->from && !flow_sender_is_valid(s->from))
+        *text = "from: up to 15 digits or 11 characters are expected";
+    return *text != NULL;
 }
 
 void flow_send(struct flows *fs, const struct flow_send *s, answer_cb cb, void *arg)
 {
     struct msisdn to;
-    const char *trouble = send_trouble(s, &to);
-    if (trouble) {
-        fail(cb, arg, ANSWER_BAD_REQUEST, trouble);
+    enum answer_code code;
+    const char *trouble;
+    if (is_in_trouble(s, &to, &code, &trouble)) {
+        fail(cb, arg, code, trouble);
         return;
     }
     struct flow *f = admit_new(fs, s->account, cb, arg);

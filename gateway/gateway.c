@@ -52,7 +52,7 @@ static void check_ready(struct gateway *g)
 static void store_state_cb(void *arg, bool up, const char *reason)
 {
     struct gateway *g = arg;
-    LOG(up ? LOG_LV_INFO : LOG_LV_ERROR, NULL, up ? "store_up" : "store_away",
+    LOG(up || g->is_draining ? LOG_LV_INFO : LOG_LV_ERROR, NULL, up ? "store_up" : "store_away",
         KV_S("reason", reason));
     if (up)
         check_ready(g);

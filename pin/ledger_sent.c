@@ -135,10 +135,12 @@ static void sent_claim_reply(struct act *a, const struct store_reply *reply)
     const char *s = store_reply_str(reply, &len);
 
     t->found = s != NULL && parked_read(&t->parked, s, len);
-    if (t->found)
+    if (t->found) {
         receipt_matched(a->l, &t->name, &t->id.form[0]);
-    else if (store_reply_int(reply) == 1)
+        a->l->info.receipts_by_id_alone += t->parked.msisdn.len == 0;
+    } else if (store_reply_int(reply) == 1) {
         receipt_unmatched(a->l, t->name.carrier, t->name.message_id, "another number's response");
+    }
     sent_look(t);
     act_go(a);
 }

@@ -6,20 +6,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <event2/buffer.h>
 #include <event2/dns.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <hiredis/hiredis.h>
-#include <hiredis/sds.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#if HIREDIS_MAJOR >= 1
-#define context_backlog(ctx) hi_sdslen((ctx)->obuf)
-#else
-#define context_backlog(ctx) sdslen((ctx)->obuf)
-#endif
 
 /* A name look-up outlives the attempt that asked when it is cancelled: then conn is NULL. */
 struct conn_query {
@@ -53,8 +47,12 @@ void conn_clear(struct conn *c)
         evdns_getaddrinfo_cancel(c->query->request);
         c->query = NULL;
     }
-    redisFree(c->ctx);
+    if (c->ctx)
+        redisFree(c->ctx);
+    if (c->out)
+        evbuffer_free(c->out);
     c->ctx = NULL;
+    c->out = NULL;
 }
 
 void conn_close(struct conn *c, const char *reason, const char *detail)
@@ -68,14 +66,18 @@ void conn_close(struct conn *c, const char *reason, const char *detail)
 
 static void flush(struct conn *c)
 {
-    int done = 0;
+    int n;
     c->is_dirty = false;
-    if (redisBufferWrite(c->ctx, &done) != REDIS_OK) {
-        conn_close(c, "the connection was lost while writing", c->ctx->errstr);
+    do /* a call takes a limited number of pieces */
+        n = evbuffer_write(c->out, c->ctx->fd);
+    while (n > 0 && evbuffer_get_length(c->out) > 0);
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        conn_close(c, "the connection was lost while writing", strerror(errno));
         return;
     }
-    c->written = c->appended - context_backlog(c->ctx);
-    c->is_full = !done;
+    size_t left = evbuffer_get_length(c->out);
+    c->written = c->appended - left;
+    c->is_full = left > 0;
     if (c->is_full)
         event_add(&c->write_ev, NULL);
 }
@@ -157,8 +159,9 @@ static void start_connect(struct conn *c, const char *address)
 {
     c->ctx = address ? redisConnectNonBlock(address, c->o.port)
                      : redisConnectUnixNonBlock(c->o.path);
-    if (!c->ctx || c->ctx->err) {
-        conn_close(c, "cannot connect", c->ctx ? c->ctx->errstr : "out of memory");
+    c->out = evbuffer_new();
+    if (!c->ctx || !c->out || c->ctx->err) {
+        conn_close(c, "cannot connect", c->ctx && c->out ? c->ctx->errstr : "out of memory");
         return;
     }
     int fd = c->ctx->fd;
@@ -245,14 +248,12 @@ void conn_open(struct conn *c)
 
 int conn_send(struct conn *c, const char *octets, size_t len)
 {
-    int err = 0;
-    if (redisAppendFormattedCommand(c->ctx, octets, len) == REDIS_OK)
-        c->appended += len;
-    else
-        err = ERR_NOMEM; /* the context is broken now: the flush ends the connection */
+    if (evbuffer_add(c->out, octets, len) < 0)
+        return ERR_NOMEM;
+    c->appended += len;
     if (!c->is_dirty && !c->is_full) {
         c->is_dirty = true;
         event_active(&c->flush_ev, EV_TIMEOUT, 0);
     }
-    return err;
+    return 0;
 }

@@ -1,10 +1,11 @@
 /*
- * One connection to a Redis server: hiredis's context and reader on libevent.
+ * One connection to a Redis server: hiredis connects and reads replies, libevent drives it.
  *
  * The non-blocking context is driven here and not by hiredis's asynchronous layer, which ends the
  * process by assert() when a server sends a reply that nobody asked for, and frees itself under
  * its user.  The read event stays armed; what is sent in one turn of the loop leaves in one write
- * at the turn's end; the write event is armed only while the socket is full.
+ * at the turn's end; the write event is armed only while the socket is full.  Octets are counted,
+ * so that it is known of each command whether any of it was written.
  *
  * The struct is embedded in its owner.  Each conn_open() is followed by exactly one closed_cb,
  * whatever ended it, perhaps before conn_open() returns.  Callbacks may call any function here.
@@ -20,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct evbuffer;
 struct evdns_base;
 struct redisContext;
 struct redisReply;
@@ -46,6 +48,7 @@ struct conn_options {
 struct conn {
     struct conn_options o; /* the texts belong to the owner */
     struct redisContext *ctx;
+    struct evbuffer *out; /* not yet written */
     struct conn_query *query;
     struct event read_ev, write_ev, flush_ev, timer_ev;
     uint64_t appended, written; /* octets of this connection; kept until the next conn_open() */
@@ -56,7 +59,7 @@ struct conn {
 
 void conn_init(struct conn *c, const struct conn_options *o);
 void conn_open(struct conn *c);
-/* Only between connected_cb and closed_cb.  ERR_NOMEM: nothing was queued, the connection ends. */
+/* Only between connected_cb and closed_cb.  ERR_NOMEM: nothing was queued. */
 int conn_send(struct conn *c, const char *octets, size_t len) __attribute__((warn_unused_result));
 /* reason: static text; detail: may be NULL. */
 void conn_close(struct conn *c, const char *reason, const char *detail);

@@ -160,7 +160,7 @@ static void watch_silence(struct store *s, struct mono now)
     static const char *const ping[] = {"PING"};
     const struct call *oldest = s->unanswered;
     if (!oldest)
-        (void)store_send_words(s, NULL, ping, 1); /* failed: the connection ends by itself */
+        (void)store_send_words(s, NULL, ping, 1); /* failed: again at the next tick */
     else if (mono_diff_ms(now, oldest->sent) >= 2 * (int64_t)s->timeout_ms)
         conn_close(&s->conn, "no answer in twice the time-out", NULL);
 }
