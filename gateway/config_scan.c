@@ -179,7 +179,7 @@ static const char *token_name(const struct token *t)
     case T_END:
         return "the end of the file";
     case T_WORD:
-        return t->word;
+        return "a word"; /* which might be a password */
     case T_STRING:
         return "a string";
     case T_OPEN:
@@ -234,7 +234,6 @@ static int check_word(struct scan *s, int row)
     case CONFIG_STRING:
     case CONFIG_STRINGS:
     case CONFIG_CHOICE:
-        /* The word is not repeated in the message: it might be a password. */
         if (is_word)
             return FAIL_KEY(s, key, line, "a string stands in quotes: \"...\"");
     }

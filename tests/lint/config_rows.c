@@ -1,0 +1,141 @@
+/*
+ * Every row of gateway/config.def stands in the sample and in the man page, in its section, once
+ * and with its default; and no key stands there that is not a row.
+ *
+ *   config_rows conf/pinbind.conf man/pinbind.conf.5
+ *
+ * Sample: "section ... {", then "#key = default", or "key = value" where the row says EXAMPLE.
+ * Man page: ".Ss section", then ".It Ic key No = default".  Built from config.def alone.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LINE 1024
+
+struct row {
+    const char *section, *key, *fallback, *flags;
+};
+
+#define STRING(s, key, member, def, most, check, flags, help)     {#s, key, "\"" def "\"", #flags},
+#define STRINGS(s, key, member, def, most, check, flags, help)    {#s, key, def, #flags},
+#define INTEGER(s, key, member, def, min, max, unit, flags, help) {#s, key, #def, #flags},
+#define SIGNED(s, key, member, def, min, max, unit, flags, help)  {#s, key, #def, #flags},
+#define OCTAL(s, key, member, def, min, max, flags, help)         {#s, key, #def, #flags},
+#define BOOLEAN(s, key, member, def, flags, help)                 {#s, key, #def, #flags},
+#define CHOICE(s, key, member, def, choices, flags, help)         {#s, key, "\"" def "\"", #flags},
+static const struct row rows[] = {
+#include "gateway/config.def"
+};
+#define N_ROWS (sizeof rows / sizeof rows[0])
+
+struct check {
+    const char *file;
+    unsigned line;
+    char section[64];
+    unsigned seen[N_ROWS];
+    int wrong;
+};
+
+/* One key as it stands in the file; value NULL: the row may have any. */
+static void found(struct check *c, const char *key, const char *value, bool commented)
+{
+    for (size_t i = 0; i < N_ROWS; i++) {
+        if (strcmp(rows[i].section, c->section) != 0 || strcmp(rows[i].key, key) != 0)
+            continue;
+        bool example = !commented && strstr(rows[i].flags, "EXAMPLE");
+        bool good = example || (commented && strcmp(value, rows[i].fallback) == 0);
+        if (!good || c->seen[i]++) {
+            printf("%s:%u: %s %s = %s: the row has %s, once\n", c->file, c->line, c->section, key,
+                   value, rows[i].fallback);
+            c->wrong++;
+        }
+        return;
+    }
+    printf("%s:%u: %s %s: no row of gateway/config.def\n", c->file, c->line, c->section, key);
+    c->wrong++;
+}
+
+static void set_section(struct check *c, const char *name, size_t len)
+{
+    snprintf(c->section, sizeof c->section, "%.*s", (int)len, name);
+}
+
+/* "#key = value" and "key = value"; prose begins with "# ". */
+static void sample_line(struct check *c, char *line)
+{
+    const char *first = line + strspn(line, " ");
+    bool commented = *first == '#' && first[1] != ' ' && first[1] != '\0';
+    char *equals = strstr(line, " = ");
+    if (*first == '#' && !commented)
+        return;
+    if (strchr(line, '{') && !equals)
+        set_section(c, first, strcspn(first, " "));
+    else if (*first == '}')
+        set_section(c, "top", 3);
+    if (!equals)
+        return;
+    *equals = '\0';
+    found(c, first + commented, equals + 3, commented);
+}
+
+/* In place: \(dq is a quote, \- a minus. */
+static void unescape(char *s)
+{
+    char *out = s;
+    while (*s) {
+        bool quote = strncmp(s, "\\(dq", 4) == 0, minus = strncmp(s, "\\-", 2) == 0;
+        *out++ = quote ? '"' : minus ? '-' : *s;
+        s += quote ? 4 : minus ? 2 : 1;
+    }
+    *out = '\0';
+}
+
+static void man_line(struct check *c, char *line)
+{
+    static const char key_macro[] = ".It Ic ", section_macro[] = ".Ss ";
+    char *equals = strstr(line, " No = ");
+    if (strncmp(line, section_macro, 4) == 0)
+        set_section(c, strcmp(line + 4, "Outside of all sections") ? line + 4 : "top", 63);
+    if (strncmp(line, key_macro, 7) != 0 || !equals)
+        return;
+    *equals = '\0';
+    unescape(equals + 6);
+    found(c, line + 7, equals + 6, true);
+}
+
+static int check_file(const char *path, void (*each)(struct check *c, char *line))
+{
+    struct check c = {.file = path, .section = "top"};
+    char line[LINE];
+    FILE *f = fopen(path, "r");
+    if (!f) {
+        perror(path);
+        return 1;
+    }
+    while (fgets(line, sizeof line, f)) {
+        c.line++;
+        line[strcspn(line, "\n")] = '\0';
+        each(&c, line);
+    }
+    fclose(f);
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (!c.seen[i]) {
+            printf("%s: %s %s is missing (default %s)\n", path, rows[i].section, rows[i].key,
+                   rows[i].fallback);
+            c.wrong++;
+        }
+    return c.wrong;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        fprintf(stderr, "usage: config_rows SAMPLE MANPAGE\n");
+        return 2;
+    }
+    int wrong = check_file(argv[1], sample_line) + check_file(argv[2], man_line);
+    if (!wrong)
+        printf("config rows: %zu, all in the sample and in the man page\n", N_ROWS);
+    return wrong ? 1 : 0;
+}
