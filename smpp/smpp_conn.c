@@ -132,9 +132,15 @@ static int write_out(struct smpp_conn *c)
     return 0;
 }
 
+bool smpp_conn_is_writable(const struct smpp_conn *c)
+{
+    return c->open && !c->blocked && smpp_output_data_room(&c->out) >= SMPP_DATA_MAX;
+}
+
 static void flush(struct smpp_conn *c)
 {
     bool was_blocked = c->blocked;
+    bool was_writable = smpp_conn_is_writable(c);
     int err = write_out(c);
     if (err && err != EAGAIN) {
         c->cbs->lost_cb(c->arg, strerror(err));
@@ -146,7 +152,7 @@ static void flush(struct smpp_conn *c)
         smpp_output_retract(&c->out);
         if (!was_blocked)
             c->cbs->blocked_cb(c->arg);
-    } else if (was_blocked) {
+    } else if (!was_writable) {
         c->cbs->writable_cb(c->arg);
     }
     if (!c->closed)

@@ -25,12 +25,13 @@ struct event_base;
 
 #define SMPP_ANSWER_MAX 17 /* octets of the longest control PDU */
 #define SMPP_DATA_CAP   (64 * 1024)
+#define SMPP_DATA_MAX   1024 /* octets of the longest data PDU */
 
 struct smpp_conn_cbs {
     void (*open_cb)(void *arg); /* once, when connect has succeeded */
     void (*frame_cb)(void *arg, const struct smpp_frame *frame);
     void (*blocked_cb)(void *arg);
-    void (*writable_cb)(void *arg);                 /* no longer blocked */
+    void (*writable_cb)(void *arg);                 /* no longer blocked or full */
     void (*framing_cb)(void *arg);                  /* the stream is lost: the owner closes */
     void (*lost_cb)(void *arg, const char *reason); /* end of file or an error: owner closes */
 };
@@ -62,6 +63,8 @@ struct smpp_conn *smpp_conn_new(const struct smpp_conn_params *params, int fd)
     __attribute__((warn_unused_result));
 void smpp_conn_close(struct smpp_conn *c);
 
+/* Has room for a data PDU and is not blocked. */
+bool smpp_conn_is_writable(const struct smpp_conn *c);
 /* False: no room (cannot happen for the answer to a PDU that was handed up). */
 bool smpp_conn_control(struct smpp_conn *c, const uint8_t *pdu, size_t len);
 /* As smpp_output_reserve() and _commit(); what is committed leaves at the end of the turn. */

@@ -49,8 +49,8 @@ void smpp_session_bind(struct smpp_session *s)
 
 uint32_t smpp_session_room(const struct smpp_session *s)
 {
-    if (s->state != SMPP_BOUND || s->draining || s->conn->blocked ||
-        smpp_output_data_room(&s->conn->out) < SMPP_ENCODE_MAX || smpp_window_is_full(&s->window))
+    if (s->state != SMPP_BOUND || s->draining || smpp_window_is_full(&s->window) ||
+        !smpp_conn_is_writable(s->conn))
         return 0;
     if (s->pace == SMPP_PACE_FREE)
         return s->window.size - s->window.in_flight;
