@@ -20,166 +20,6 @@
 /* A message gets at least this long on a carrier, also when the caller is answered already. */
 #define SUBMIT_MIN_MS 2000
 
-static void refuse_store(struct flow *f, int err)
-{
-    struct answer a;
-    answer_store_error(&a, err);
-    flow_refuse(f, a.code, "%s", a.text);
-    f->refusal.retry_after_ms = a.retry_after_ms;
-}
-
-/* What a call that could not be made, or an act's own failure, leads to. */
-static void fail_store(struct flow *f, int err)
-{
-    refuse_store(f, err);
-    flow_event(f, EV_REFUSED);
-}
-
-static void refuse_verdict(struct flow *f, const struct pin_answer *a)
-{
-    switch (a->verdict) {
-    case PIN_TOO_MANY: {
-        struct answer r;
-        answer_retry(&r, a->retry_after_ms);
-        flow_refuse(f, r.code, "%s", r.text);
-        f->refusal.retry_after_ms = a->retry_after_ms;
-        break;
-    }
-    case PIN_NOT_LIVE:
-        flow_refuse(f, ANSWER_BAD_REQUEST,
-                    "the PIN is not live or has under 60 s left: send a new one");
-        break;
-    case PIN_LOST_RACE:
-        flow_refuse(f, ANSWER_BAD_REQUEST, "the PIN has no submission left: send a new one");
-        break;
-    default:
-        flow_refuse(f, ANSWER_NOT_FOUND, "no such PIN");
-    }
-}
-
-/* --- LOCATE: whose PIN is it, and what was it made from? (resend only) -------------------- */
-
-static int take_record(struct flow *f, const struct pin_record *r)
-{
-    struct flow_values given = *f->values;
-    struct pin_placeholder ph[PIN_PLACEHOLDERS_MAX];
-    const char *none;
-    size_t n;
-    str_copy(f->app_id, sizeof f->app_id, r->app_id);
-    str_copy(f->template_id, sizeof f->template_id, r->template_id);
-    f->to = r->msisdn;
-    f->spec = r->spec;
-    str_copy(f->drawn.pin_id, sizeof f->drawn.pin_id, r->pin_id);
-    f->drawn.key_id = r->key_id;
-    f->drawn.step = r->step;
-    memcpy(f->drawn.nonce, r->nonce, sizeof r->nonce);
-    int err = pin_unseal(f->all->env.ring, r->pin_id, r->sealed, r->sealed_len,
-                         (uint8_t *)f->values->buf, sizeof f->values->buf, &f->values->len);
-    if (!err)
-        err = flow_values_get(&given, &none, ph, &n);
-    if (!err)
-        err = flow_values_merge(f->values, ph, n);
-    secret_wipe(&given, sizeof given);
-    return err;
-}
-
-static void located_cb(void *arg, const struct pin_answer *a)
-{
-    struct flow *f = flow_of(arg);
-    if (!f)
-        return;
-    int err = a->result;
-    if (err) {
-        fail_store(f, err);
-    } else if (a->verdict != PIN_OK) {
-        refuse_verdict(f, a);
-        flow_event(f, EV_REFUSED);
-    } else if ((err = take_record(f, a->record))) {
-        flow_refuse(f, err == ERR_TOOLONG ? ANSWER_BAD_REQUEST : ANSWER_GENERAL_ERROR,
-                    err == ERR_TOOLONG ? "the placeholders are too long"
-                                       : "the record cannot be read with the keys at hand");
-        flow_event(f, EV_REFUSED);
-    } else {
-        flow_event(f, EV_OK);
-    }
-}
-
-static void act_locate(struct flow *f)
-{
-    int err = pin_ledger_status(f->all->env.ledger, f->account, f->drawn.pin_id, located_cb,
-                                flow_arg(f));
-    if (err)
-        fail_store(f, err);
-}
-
-/* --- APP and TEMPLATE ----------------------------------------------------------------------- */
-
-static void app_cb(void *arg, int result, const struct pin_app *app)
-{
-    struct flow *f = flow_of(arg);
-    if (!f)
-        return;
-    if (result == ERR_NOTFOUND) {
-        flow_refuse(f, ANSWER_NOT_FOUND, "no such application");
-        flow_event(f, EV_REFUSED);
-    } else if (result) {
-        fail_store(f, result);
-    } else if (!app->enabled) {
-        flow_refuse(f, ANSWER_FORBIDDEN, "the application is disabled");
-        flow_event(f, EV_REFUSED);
-    } else {
-        f->policy = app->policy;
-        flow_event(f, EV_OK);
-    }
-}
-
-static void act_find_app(struct flow *f)
-{
-    pin_registry_find_app(f->all->env.registry, f->account, f->app_id, app_cb, flow_arg(f));
-}
-
-static int take_template(struct flow *f, const struct pin_template *t)
-{
-    f->template_text = strdup(t->text);
-    if (!f->template_text)
-        return ERR_NOMEM;
-    f->template_revision = t->revision;
-    if (f->is_resend)
-        return 0; /* its shape and sender are those of the record */
-    f->spec = t->spec;
-    struct pin_placeholder ph[PIN_PLACEHOLDERS_MAX];
-    struct flow_values given = *f->values;
-    const char *from;
-    size_t n;
-    int err = flow_values_get(&given, &from, ph, &n);
-    if (!err)
-        err = flow_values_set(f->values, from[0] ? from : t->sender, ph, n);
-    secret_wipe(&given, sizeof given);
-    return err;
-}
-
-static void template_cb(void *arg, int result, const struct pin_template *t)
-{
-    struct flow *f = flow_of(arg);
-    if (!f)
-        return;
-    int err = result ? result : take_template(f, t);
-    if (err == ERR_NOTFOUND) {
-        flow_refuse(f, ANSWER_NOT_FOUND, "no such message template in that application");
-        flow_event(f, EV_REFUSED);
-    } else if (err) {
-        fail_store(f, err);
-    } else {
-        flow_event(f, EV_OK);
-    }
-}
-
-static void act_find_template(struct flow *f)
-{
-    pin_registry_find_template(f->all->env.registry, f->account, f->app_id, f->template_id,
-                               template_cb, flow_arg(f));
-}
-
 /* --- ADMIT: nothing is counted before the request is known to be good ---------------------- */
 
 /* The next carrier of the route that could take a message now; NULL: none. */
@@ -222,9 +62,9 @@ static void admitted_cb(void *arg, const struct pin_answer *a)
     if (!f)
         return;
     if (a->result) {
-        fail_store(f, a->result);
+        flow_fail_store(f, a->result);
     } else if (a->verdict != PIN_OK) {
-        refuse_verdict(f, a);
+        flow_refuse_verdict(f, a);
         flow_event(f, EV_REFUSED);
     } else {
         flow_event(f, EV_OK);
@@ -242,7 +82,7 @@ static void act_admit(struct flow *f)
     str_copy(app.id, sizeof app.id, f->app_id);
     int err = pin_ledger_admit_app(f->all->env.ledger, &app, admitted_cb, flow_arg(f));
     if (err)
-        fail_store(f, err);
+        flow_fail_store(f, err);
 }
 
 /* --- OPEN: the journal before the send ------------------------------------------------------ */
@@ -258,11 +98,11 @@ static void opened_cb(void *arg, const struct pin_answer *a)
     if (!f)
         return;
     if (a->result) {
-        fail_store(f, a->result);
+        flow_fail_store(f, a->result);
         return;
     }
     if (a->verdict != PIN_OK) {
-        refuse_verdict(f, a);
+        flow_refuse_verdict(f, a);
         flow_event(f, EV_LIMIT);
         return;
     }
@@ -317,7 +157,7 @@ static void act_open(struct flow *f)
     if (!err)
         err = f->is_resend ? open_resend(f) : open_record(f);
     if (err)
-        fail_store(f, err);
+        flow_fail_store(f, err);
 }
 
 /* --- SUBMIT ----------------------------------------------------------------------------------- */
@@ -514,7 +354,7 @@ static void act_refuse_limit(struct flow *f)
 
 static void act_refuse_late(struct flow *f)
 {
-    refuse_store(f, ERR_TIMEOUT);
+    flow_refuse_store(f, ERR_TIMEOUT);
     flow_answer(f, true);
 }
 
@@ -528,10 +368,10 @@ static const struct row {
 } rows[] = {
     /* clang-format off */
     /* FLOW_NEW: see flow_event(): a resend starts at LOCATE, a send at APP */
-    {FLOW_LOCATE,   EV_OK,       FLOW_APP,      act_find_app},
+    {FLOW_LOCATE,   EV_OK,       FLOW_APP,      flow_act_find_app},
     {FLOW_LOCATE,   EV_REFUSED,  FLOW_DONE,     act_refuse},
     {FLOW_LOCATE,   EV_DEADLINE, FLOW_DONE,     act_refuse_late},
-    {FLOW_APP,      EV_OK,       FLOW_TEMPLATE, act_find_template},
+    {FLOW_APP,      EV_OK,       FLOW_TEMPLATE, flow_act_find_template},
     {FLOW_APP,      EV_REFUSED,  FLOW_DONE,     act_refuse},
     {FLOW_APP,      EV_DEADLINE, FLOW_DONE,     act_refuse_late},
     {FLOW_TEMPLATE, EV_OK,       FLOW_ADMIT,    act_admit},
@@ -588,7 +428,7 @@ void flow_event(struct flow *f, enum flow_event event)
 {
     if (event == EV_START) {
         enter(f, f->is_resend ? FLOW_LOCATE : FLOW_APP, event,
-              f->is_resend ? act_locate : act_find_app);
+              f->is_resend ? flow_act_locate : flow_act_find_app);
         return;
     }
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)

@@ -130,6 +130,15 @@ void flow_refuse(struct flow *f, enum answer_code code, const char *fmt, ...)
 /* Answers by f->outcome (or the refusal, when `refused`); once, further calls do nothing. */
 void flow_answer(struct flow *f, bool refused);
 
+/* flow_find.c */
+void flow_act_locate(struct flow *f);
+void flow_act_find_app(struct flow *f);
+void flow_act_find_template(struct flow *f);
+void flow_refuse_store(struct flow *f, int err);
+void flow_refuse_verdict(struct flow *f, const struct pin_answer *a);
+/* The store's trouble as the refusal, and EV_REFUSED. */
+void flow_fail_store(struct flow *f, int err);
+
 /* flow_text.c */
 int flow_values_set(struct flow_values *v, const char *sender, const struct pin_placeholder *ph,
                     size_t n);
