@@ -7,9 +7,8 @@
 
 #include <string.h>
 
-#define ID_RANDOM     14  /* octets of a pinId that are random */
-#define TAG_FIELDS    256 /* octets of all fields of a tag */
-#define TYPED_LEN_MAX 128 /* of a typed PIN with its spaces; longer is no PIN */
+#define ID_RANDOM  14  /* octets of a pinId that are random */
+#define TAG_FIELDS 256 /* octets of all fields of a tag */
 
 static const struct {
     const char *name;
@@ -173,7 +172,7 @@ static bool is_ignored(char c)
 static void canonical(const char *typed, size_t len, char out[PIN_SIZE])
 {
     size_t n = 0;
-    bool bad = len > TYPED_LEN_MAX;
+    bool bad = false;
     for (size_t i = 0; !bad && i < len; i++) {
         if (is_ignored(typed[i]))
             continue;

@@ -211,6 +211,7 @@ static void an_add_that_cannot_be_changes_nothing(void **state)
     char why[256] = "";
     struct pin_keyring *ring = NULL;
     assert_int_equal(pin_keyfile_add(ring_file("none"), 0, why, sizeof why), ERR_NOTFOUND);
+    assert_int_equal(access(ring_file("none.new"), F_OK), -1);
     ring_write("busy.new", "", 0600);
     char path[128];
     snprintf(path, sizeof path, "%s", ring_write("busy", LINE1, 0600));
