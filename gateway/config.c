@@ -14,20 +14,20 @@
 
 /* ---- mistakes ---- */
 
-int config_fail(struct config_reader *r, const struct config_section *section, const char *key,
-                uint32_t line, const char *format, ...)
+int config_fail(struct config_reader *r, struct config_place at, const char *format, ...)
 {
+    const struct config_section *section = at.section;
     char *out = r->error->text;
     size_t size = sizeof r->error->text, len = strlen(r->path);
     /* The end of a very long path, so that the sentence still has room. */
     size_t n = (size_t)snprintf(out, size, "%s", r->path + (len > 200 ? len - 200 : 0));
-    if (line)
-        n += (size_t)snprintf(out + n, size - n, ":%u", line);
+    if (at.line)
+        n += (size_t)snprintf(out + n, size - n, ":%u", at.line);
     if (section && section->id != CONFIG_top)
         n += (size_t)snprintf(out + n, size - n, ": %s%s%s", config_section_name(section->id),
                               *section->title ? " " : "", section->title);
-    if (key)
-        n += (size_t)snprintf(out + n, size - n, ": %s", key);
+    if (at.key)
+        n += (size_t)snprintf(out + n, size - n, ": %s", at.key);
     n += (size_t)snprintf(out + n, size - n, ": ");
     va_list ap;
     va_start(ap, format);
@@ -56,11 +56,11 @@ static int read_all(struct config_reader *r, int fd)
 {
     struct stat st;
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        (void)config_fail(r, NULL, NULL, 0, "not a regular file");
+        (void)CONFIG_FAIL(r, NULL, NULL, 0, "not a regular file");
         return ERR_IO;
     }
     if (st.st_size > FILE_MAX) {
-        (void)config_fail(r, NULL, NULL, 0, "longer than %d octets", FILE_MAX);
+        (void)CONFIG_FAIL(r, NULL, NULL, 0, "longer than %d octets", FILE_MAX);
         return ERR_TOOLONG;
     }
     size_t n = 0, size = (size_t)st.st_size;
@@ -71,7 +71,7 @@ static int read_all(struct config_reader *r, int fd)
     while (n < size && (got = read(fd, r->text + n, size - n)) > 0)
         n += (size_t)got;
     if (got < 0) {
-        (void)config_fail(r, NULL, NULL, 0, "cannot be read: %s", strerror(errno));
+        (void)CONFIG_FAIL(r, NULL, NULL, 0, "cannot be read: %s", strerror(errno));
         return ERR_IO;
     }
     r->text_size = size + 2;
@@ -81,7 +81,7 @@ static int read_all(struct config_reader *r, int fd)
     uint32_t line = 1;
     for (const char *p = r->text; nul && p < nul; p++)
         line += *p == '\n';
-    return nul ? config_fail(r, NULL, NULL, line, "a NUL octet: this is no text file") : 0;
+    return nul ? CONFIG_FAIL(r, NULL, NULL, line, "a NUL octet: this is no text file") : 0;
 }
 
 static int read_file(struct config_reader *r)
@@ -89,7 +89,7 @@ static int read_file(struct config_reader *r)
     int fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         int why = errno;
-        (void)config_fail(r, NULL, NULL, 0, "cannot be opened: %s", strerror(why));
+        (void)CONFIG_FAIL(r, NULL, NULL, 0, "cannot be opened: %s", strerror(why));
         return why == ENOENT ? ERR_NOTFOUND : ERR_IO;
     }
     int err = read_all(r, fd);

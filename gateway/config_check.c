@@ -9,7 +9,7 @@
 #define PASSWORD_MAX 8 /* octets, SMPP 3.4 section 5.2.2 without its NUL */
 
 #define FAIL_KEY(r, section, key, ...)                                                             \
-    CONFIG_FAIL(r, section, config_row_find((section)->id, key), __VA_ARGS__)
+    CONFIG_FAIL_ROW(r, section, config_row_find((section)->id, key), __VA_ARGS__)
 
 static int read_password(struct config_reader *r, const struct config_section *at, const char *path,
                          struct secret *out)
@@ -164,10 +164,10 @@ static int check_counts(struct config_reader *r, const struct config *config)
 {
     const struct config_section *top = &r->sections[CONFIG_top];
     if (!config->n_carriers)
-        return config_fail(r, top, "carrier", r->lines,
+        return CONFIG_FAIL(r, top, "carrier", r->lines,
                            "there is none: add carrier \"NAME\" { host = ... }");
     if (!config->n_routes)
-        return config_fail(r, top, "route", r->lines,
+        return CONFIG_FAIL(r, top, "route", r->lines,
                            "there is none: add route \"default\" { carriers = {\"%s\"} }",
                            config->carriers[0].name);
     return 0;

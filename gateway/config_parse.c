@@ -18,7 +18,7 @@ struct parse {
     char *base;    /* the struct that the section's offsets are in */
 };
 
-#define FAIL_ROW(p, row, ...) CONFIG_FAIL((p)->r, (p)->section, row, __VA_ARGS__)
+#define FAIL_ROW(p, row, ...) CONFIG_FAIL_ROW((p)->r, (p)->section, row, __VA_ARGS__)
 
 /* ---- the rows as libconfuse wants them ---- */
 
@@ -335,7 +335,7 @@ int config_parse(struct config_reader *r, struct config *config)
         return ERR_NOMEM;
     int err = 0;
     if (cfg_parse_buf(root, r->text) != CFG_SUCCESS)
-        err = config_fail(r, &r->sections[CONFIG_top], NULL, (uint32_t)root->line,
+        err = CONFIG_FAIL(r, &r->sections[CONFIG_top], NULL, (uint32_t)root->line,
                           "the parser stopped here");
     if (!err)
         err = load_sections(r, config, root);

@@ -128,12 +128,20 @@ struct config_reader {
     struct config_error *error;
 };
 
-/* Writes "FILE:LINE: section: key: ..." and returns ERR_INVALID; key may be NULL. */
-int config_fail(struct config_reader *r, const struct config_section *section, const char *key,
-                uint32_t line, const char *format, ...) __attribute__((format(printf, 5, 6)));
-/* The same with the place of a row of the table. */
-#define CONFIG_FAIL(r, section, row, ...)                                                          \
-    config_fail(r, section, config_rows(NULL)[row].name, config_line(section, row), __VA_ARGS__)
+struct config_place {
+    const struct config_section *section; /* NULL: the file as a whole */
+    const char *key;                      /* NULL: the section itself */
+    uint32_t line;                        /* 0: none */
+};
+
+/* Writes "FILE:LINE: section: key: ..." and returns ERR_INVALID. */
+int config_fail(struct config_reader *r, struct config_place at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#define CONFIG_FAIL(r, section, key, line, ...)                                                    \
+    config_fail(r, (struct config_place){section, key, line}, __VA_ARGS__)
+/* The place of a row of the table. */
+#define CONFIG_FAIL_ROW(r, section, row, ...)                                                      \
+    CONFIG_FAIL(r, section, config_rows(NULL)[row].name, config_line(section, row), __VA_ARGS__)
 uint32_t config_line(const struct config_section *section, int row);
 /* The nth section of that kind. */
 const struct config_section *config_section_at(const struct config_reader *r,

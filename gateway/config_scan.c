@@ -45,8 +45,8 @@ static struct config_section *current(struct scan *s)
     return &s->r->sections[s->current];
 }
 
-#define FAIL_HERE(s, ...)           config_fail((s)->r, current(s), NULL, (s)->line, __VA_ARGS__)
-#define FAIL_KEY(s, key, line, ...) config_fail((s)->r, current(s), key, line, __VA_ARGS__)
+#define FAIL_HERE(s, ...)           CONFIG_FAIL((s)->r, current(s), NULL, (s)->line, __VA_ARGS__)
+#define FAIL_KEY(s, key, line, ...) CONFIG_FAIL((s)->r, current(s), key, line, __VA_ARGS__)
 
 /* ---- tokens ---- */
 
@@ -397,11 +397,11 @@ static int add_section(struct scan *s, const struct config_section *section)
         const struct config_section *old = &r->sections[i];
         same += old->id == section->id;
         if (old->id == section->id && old->line && strcmp(old->title, section->title) == 0)
-            return config_fail(r, section, NULL, section->line,
+            return CONFIG_FAIL(r, section, NULL, section->line,
                                "this section stands on line %u already: make them one", old->line);
     }
     if (same >= CONFIG_MULTI)
-        return config_fail(r, section, NULL, section->line, "more than %d of them", CONFIG_MULTI);
+        return CONFIG_FAIL(r, section, NULL, section->line, "more than %d of them", CONFIG_MULTI);
     struct config_section *grown = realloc(r->sections, (r->n_sections + 1) * sizeof *grown);
     if (!grown)
         return ERR_NOMEM;
@@ -426,7 +426,7 @@ static int scan_section(struct scan *s, const char *name, uint32_t line)
         return add_section(s, &section);
     s->current = section.id;
     if (current(s)->line)
-        return config_fail(s->r, current(s), NULL, line,
+        return CONFIG_FAIL(s->r, current(s), NULL, line,
                            "this section stands on line %u already: make them one",
                            current(s)->line);
     current(s)->line = line;
