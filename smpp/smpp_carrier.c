@@ -103,21 +103,17 @@ static void enqueue(struct smpp_carrier *c, struct smpp_entry *e)
         arm(c);
 }
 
-static struct smpp_entry *dequeue(struct smpp_carrier *c)
+static struct smpp_entry *dequeue(struct smpp_carrier *c, struct smpp_entry *e)
 {
-    struct smpp_entry *e = c->queue;
-    if (e) {
-        DL_DELETE(c->queue, e);
-        c->queued--;
-    }
+    DL_DELETE(c->queue, e);
+    c->queued--;
     return e;
 }
 
 static void fail_queue(struct smpp_carrier *c, const char *reason)
 {
-    struct smpp_entry *e;
-    while ((e = dequeue(c)))
-        finish_unsent(c, e, reason);
+    while (c->queue)
+        finish_unsent(c, dequeue(c, c->queue), reason);
     arm(c);
 }
 
@@ -142,8 +138,22 @@ static void expire(struct smpp_carrier *c)
     for (uint32_t n = c->queued; n > 0 && c->queue; n--) {
         if (!mono_is_past(c->queue->deadline, now))
             return;
-        finish_unsent(c, dequeue(c), "deadline reached in the queue");
+        finish_unsent(c, dequeue(c, c->queue), "deadline reached in the queue");
     }
+}
+
+/*
+ * The most urgent.  A probe shall tell whether the bind is throttled still, and not whether one
+ * recipient is (RMSGQFUL can mean either), so it is one that was never throttled where there is
+ * one.
+ */
+static struct smpp_entry *next_for(const struct smpp_carrier *c, const struct smpp_session *s)
+{
+    struct smpp_entry *e = c->queue;
+    if (s->pace == SMPP_PACE_PROBE)
+        while (e && e->throttle_status != 0)
+            e = e->next;
+    return e ? e : c->queue;
 }
 
 static void pump(struct smpp_carrier *c)
@@ -154,7 +164,7 @@ static void pump(struct smpp_carrier *c)
         return;
     expire(c);
     while (c->queue && !c->freed && (s = roomiest(c))) {
-        struct smpp_entry *e = dequeue(c);
+        struct smpp_entry *e = dequeue(c, next_for(c, s));
         moved = true;
         if (smpp_session_send(s, e) != 0)
             finish_unsent(c, e, "cannot be encoded");

@@ -333,6 +333,21 @@ static void a_throttled_message_tries_again_and_is_accepted(void **state)
     assert_int_equal(fates[0].calls, 1);
 }
 
+static void one_throttled_message_does_not_hold_up_the_others(void **state)
+{
+    (void)state;
+    bound((struct smpp_carrier_options){.window = 1, .throttle_ms = 10});
+    assert_int_equal(submit_by(0, 50000), 0);
+    assert_int_equal(submit_by(1, 60000), 0);
+    answer(0x14);
+    answer(0);
+    UNTIL(base, n_done == 1);
+    assert_int_equal(fates[1].outcome, SMPP_ACCEPTED);
+    answer(0);
+    UNTIL(base, n_done == 2);
+    assert_int_equal(fates[0].outcome, SMPP_ACCEPTED);
+}
+
 static void a_message_that_is_throttled_until_its_deadline_says_so(void **state)
 {
     (void)state;
@@ -387,11 +402,16 @@ static void shrink_send_buffers(void)
     }
 }
 
-/* Submits until the kernel takes no more from us; returns how many. */
-static unsigned fill_the_kernel(void)
+static void shrink_receive_buffers(void)
 {
     int small = 4096;
     setsockopt(peer.listen_fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+}
+
+/* Submits until the kernel takes no more from us; returns how many. */
+static unsigned fill_the_kernel(void)
+{
+    shrink_receive_buffers();
     bound((struct smpp_carrier_options){.window = MANY, .max_queue = MANY});
     shrink_send_buffers();
     event_del(peer.ev_read);
@@ -530,6 +550,7 @@ static void an_unbinding_bind_gets_nothing_more(void **state)
 static void what_a_blocked_bind_did_not_send_goes_out_through_the_other(void **state)
 {
     (void)state;
+    shrink_receive_buffers();
     bind_both((struct smpp_carrier_options){.window = MANY / 2, .max_queue = MANY});
     event_del(second.ev_read);
     shrink_send_buffers();
@@ -787,6 +808,7 @@ int main(void)
         T(an_overdue_message_is_not_sent_though_there_is_room),
         T(a_callback_may_submit_again),
         T(a_throttled_message_tries_again_and_is_accepted),
+        T(one_throttled_message_does_not_hold_up_the_others),
         T(a_message_that_is_throttled_until_its_deadline_says_so),
         T(a_late_answer_is_told_with_the_argument_of_its_submit),
         T(what_waits_survives_a_lost_connection),
