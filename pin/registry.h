@@ -2,6 +2,7 @@
  * Accounts, API keys, applications and templates in Redis, with a cache in the process.
  *
  *   pb:{KKK}:key:<sha256 of the key>   account, scopes, name   (KKK: bucket of the hash)
+ *   pb:{accounts}:names                index of all accounts
  *   pb:{account}:account, pb:{account}:apps, pb:{account}:app:<id>, pb:{account}:app:<id>:msgs,
  *   pb:{account}:msg:<app>:<id>
  *
@@ -64,7 +65,8 @@ void pin_registry_find_app(struct pin_registry *r, const char *account, const ch
 void pin_registry_find_template(struct pin_registry *r, const char *account, const char *app_id,
                                 const char *id, pin_template_cb cb, void *arg);
 
-/* Making and changing: never inside the call. The key in clear is shown this once. */
+/* Making and changing: never inside the call (but for ERR_NOMEM). The key in clear is shown this
+ * once.  ERR_LIMIT: 10000 of them are there. */
 typedef void (*pin_key_cb)(void *arg, int result, const char *account, const char *key);
 /* ERR_EXISTS, ERR_INVALID (name). Makes the account and its first key. */
 void pin_registry_create_account(struct pin_registry *r, const char *account, pin_key_cb cb,

@@ -688,6 +688,7 @@ static void many_questions_at_once_are_each_answered_and_bounded(void **state)
     RUN_UNTIL(b->rig, b->answers == before + 1 + REG_OPS_MAX);
     assert_int_equal(b->result, 0);
     assert_int_equal(b->reg->n_ops, 0);
+    assert_int_equal(reg_cache_count(b->reg->cache), 1); /* remembered once */
 }
 
 static void freeing_answers_what_is_pending_exactly_once(void **state)
