@@ -161,6 +161,8 @@ static void an_error_response_may_hold_tlvs_alone(void **state)
     assert_int_equal(DECODE(SMPP_DATA_SM_RESP, 0xFE, "\0\x04\x25\0\1\2"), SMPP_DECODE_OK);
     assert_int_equal(pdu.n_tlvs, 1);
     assert_field(SMPP_F_MESSAGE_ID, "");
+    /* a request may not, whatever its status says */
+    assert_int_equal(DECODE(SMPP_DATA_SM, 0xFE, "\x04\x25\0\1\2"), SMPP_DECODE_MALFORMED);
 }
 
 static void tlvs_over_the_bound_are_counted_and_left_out(void **state)

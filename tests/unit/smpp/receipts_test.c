@@ -254,6 +254,10 @@ static void twelve_digits_follow_the_hint_of_the_operator(void **state)
     assert_int_equal(r.done_ms, INT64_C(1293928200) * 1000); /* 2011-01-02 00:30 */
     assert_true(parse(text, &secs, &r));
     assert_int_equal(r.done_ms, INT64_C(1604196030) * 1000);
+    /* four digits before a dash are a year, whatever the hint */
+    assert_true(parse("id:1 done date:2011-01-02 00:30 stat:DELIVRD", &secs, &r));
+    assert_int_equal(r.done_ms, INT64_C(1293928200) * 1000);
+    assert_int_equal(r.state, 2);
     /* a hint that gives no date gives way */
     assert_true(parse("id:1 stat:DELIVRD done date:201506201641", &secs, &r));
     assert_int_equal(r.done_ms, INT64_C(1434818460) * 1000);
@@ -291,8 +295,22 @@ static void no_date_ever_fails_a_receipt(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "0000000000", "YYMMDDhhmm", "2613010000", "2602300000",        "2602012460",
-        "",           "-",          "26",         "26020100000000000", "2100-02-29",
+        "0000000000",
+        "YYMMDDhhmm",
+        "2613010000",
+        "2602300000",
+        "2602290000",
+        "2602012400",
+        "2602012360",
+        "2602000000",
+        "260201235960",
+        "",
+        "-",
+        "26",
+        "2100-02-29",
+        "26020100000000000",
+        "9",
+        "19991221000000",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char text[80];

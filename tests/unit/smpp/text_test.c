@@ -189,6 +189,8 @@ static void octets_that_are_no_character_become_a_replacement(void **state)
     DECODES(8, "\xde\x00\x00\x41", "�A"); /* the lower half alone */
     DECODES(8, "\x00\x41\x00", "A�");     /* half a unit */
     DECODES(8, "\xfe\xff\x00\x41", "A");
+    DECODES(8, "\xd8\x3d\xe0\x41", "\xef\xbf\xbd\xee\x81\x81"); /* beyond the lower halves */
+    check_decode(0, "a\x1b\x65", 2, "a\xef\xbf\xbd");           /* what follows is not ours */
     DECODES(3, "a\0\xe9", "a�é");
     DECODES(4, "a\xe9", "a�");
     DECODES(1, "@\xe9", "@�");
