@@ -65,8 +65,9 @@ void pin_registry_find_app(struct pin_registry *r, const char *account, const ch
 void pin_registry_find_template(struct pin_registry *r, const char *account, const char *app_id,
                                 const char *id, pin_template_cb cb, void *arg);
 
-/* Making and changing: never inside the call (but for ERR_NOMEM). The key in clear is shown this
- * once.  ERR_LIMIT: 10000 of them are there. */
+/* Making and changing: never inside the call, unless it cannot even be begun (ERR_NOMEM, or
+ * ERR_UNAVAILABLE when 4096 are outstanding).  The key in clear is shown this once.
+ * ERR_LIMIT: 10000 of them are there. */
 typedef void (*pin_key_cb)(void *arg, int result, const char *account, const char *key);
 /* ERR_EXISTS, ERR_INVALID (name). Makes the account and its first key. */
 void pin_registry_create_account(struct pin_registry *r, const char *account, pin_key_cb cb,
