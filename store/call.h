@@ -13,6 +13,8 @@
 
 /* Octets of one command; a longer one is refused with ERR_TOOLONG. */
 #define CALL_MAX_OCTETS (1024 * 1024)
+/* Octets of all commands without an answer; beyond it ERR_FULL. */
+#define CALLS_MAX_OCTETS (64 * 1024 * 1024)
 
 /* Whom the answer is for. */
 struct call_to {

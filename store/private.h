@@ -57,6 +57,7 @@ struct store {
     struct call *unanswered;
     struct call *due[2]; /* sent once; sent again: each in the order of its deadlines */
     uint32_t pending;
+    size_t held; /* octets of the calls in unanswered */
     struct script_load loads[SCRIPT_LOADS_MAX];
     uint32_t n_loads;     /* of this connection, may exceed the array */
     struct mono start_by; /* how long STARTING may last */

@@ -76,6 +76,7 @@ static void take_unanswered(struct store *s, struct call *c)
 {
     DL_DELETE(s->unanswered, c);
     s->pending--;
+    s->held -= c->len;
 }
 
 static void tell(struct call *c, int result, const struct store_reply *reply)
@@ -114,6 +115,7 @@ int store_send(struct store *s, struct call *c)
         c->deadline = mono_add_ms(c->sent, s->timeout_ms);
     DL_APPEND(s->unanswered, c);
     s->pending++;
+    s->held += c->len;
     DL_APPEND2(s->due[c->resent > 0], c, due_prev, due_next);
     return 0;
 }
@@ -372,7 +374,7 @@ static int admit(const struct store *s)
 {
     if (s->state != STORE_UP)
         return ERR_UNAVAILABLE;
-    return s->pending >= s->max_pending ? ERR_FULL : 0;
+    return s->pending >= s->max_pending || s->held >= CALLS_MAX_OCTETS ? ERR_FULL : 0;
 }
 
 int store_submit(struct store *s, const struct call_part *parts, size_t n_parts,

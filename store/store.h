@@ -11,8 +11,8 @@
  *   ERR_UNAVAILABLE  not one octet of the command was written: nothing was done
  *   ERR_TIMEOUT, ERR_LOST  it was written and no answer came: its fate is unknown
  * When a command cannot be queued the call itself returns a negative ERR_* and cb is not called:
- * ERR_UNAVAILABLE while away, ERR_FULL at max_pending, ERR_TOOLONG above 1 MiB, ERR_NOMEM.
- * The process must ignore SIGPIPE.
+ * ERR_UNAVAILABLE while away, ERR_FULL at max_pending or 64 MiB, ERR_TOOLONG above 1 MiB,
+ * ERR_NOMEM. The process must ignore SIGPIPE.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #define LOG_ID "store/sub"
-/* Without a message the server is asked this often whether it is there. */
-#define LOOK_MS 5000
+/* The server is asked whether it is there each time that many time-outs have passed. */
+#define LOOK_TIMEOUTS 5
 
 static const char *const state_names[] = {"OFF", "WAITING", "CONNECTING", "ASKING", "LIVE"};
 
@@ -62,14 +62,20 @@ static void closed_cb(void *arg, const char *reason)
     timer_arm_ms(&sub->timer, backoff_next_ms(&sub->backoff));
 }
 
-static void set_live(struct sub *sub)
+static void arm_look(struct store *s)
 {
+    timer_arm_ms(&s->sub.timer, (int64_t)s->timeout_ms * LOOK_TIMEOUTS);
+}
+
+static void set_live(struct store *s)
+{
+    struct sub *sub = &s->sub;
     bool is_back = sub->was_live;
     set_state(sub, SUB_LIVE, "subscribed");
     sub->was_live = true;
     backoff_reset(&sub->backoff);
     conn_set_good(&sub->conn);
-    timer_arm_ms(&sub->timer, LOOK_MS);
+    arm_look(s);
     if (is_back)
         sub->cb(sub->arg, NULL, 0);
 }
@@ -92,20 +98,21 @@ static void reply_cb(void *arg, const struct redisReply *r)
     if (r->type != REDIS_REPLY_ARRAY)
         return;
     if (is_word(r, 0, "subscribe") && sub->state == SUB_ASKING)
-        set_live(sub);
+        set_live(arg);
     else if (is_word(r, 0, "message") && r->elements == 3 &&
              r->element[2]->type == REDIS_REPLY_STRING)
         sub->cb(sub->arg, r->element[2]->str, r->element[2]->len);
 }
 
-static void look(struct sub *sub)
+static void look(struct store *s)
 {
+    struct sub *sub = &s->sub;
     if (!sub->has_heard) {
         conn_close(&sub->conn, "the server is silent", NULL);
         return;
     }
     sub->has_heard = false;
-    timer_arm_ms(&sub->timer, LOOK_MS);
+    arm_look(s);
     if (send_words(sub, "PING", NULL))
         conn_close(&sub->conn, "out of memory", NULL);
 }
@@ -116,7 +123,7 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (sub->state == SUB_LIVE) {
-        look(sub);
+        look(arg);
     } else if (sub->state == SUB_ASKING) {
         conn_close(&sub->conn, "no answer to the subscription", NULL);
     } else {

@@ -279,76 +279,109 @@ static UNUSED struct evconnlistener *listen_at(struct rig *r, const char *path,
     return l;
 }
 
-/* The proxy: one pair at a time. */
+/* The proxy.  Each connection is a pair: towards the store, towards the real server. */
+
+#define PROXY_PAIRS 8
+
+struct proxy;
+
+struct pair {
+    struct proxy *p;
+    struct bufferevent *client, *server;
+};
 
 struct proxy {
     struct rig *r;
     struct evconnlistener *listener;
-    struct bufferevent *client, *server;
+    struct pair pairs[PROXY_PAIRS];
     char path[96];
     bool holds; /* answers stay here until proxy_release() */
     int accepted;
 };
 
+static void pair_cut(struct pair *q)
+{
+    if (q->client)
+        bufferevent_free(q->client);
+    if (q->server)
+        bufferevent_free(q->server);
+    q->client = q->server = NULL;
+}
+
 static UNUSED void proxy_cut(struct proxy *p)
 {
-    if (p->client)
-        bufferevent_free(p->client);
-    if (p->server)
-        bufferevent_free(p->server);
-    p->client = p->server = NULL;
+    for (int i = 0; i < PROXY_PAIRS; i++)
+        pair_cut(&p->pairs[i]);
 }
 
-static void proxy_up_cb(struct bufferevent *from, void *arg)
+static void pair_up_cb(struct bufferevent *from, void *arg)
 {
-    struct proxy *p = arg;
-    bufferevent_write_buffer(p->server, bufferevent_get_input(from));
+    struct pair *q = arg;
+    bufferevent_write_buffer(q->server, bufferevent_get_input(from));
 }
 
-static void proxy_down_cb(struct bufferevent *from, void *arg)
+static void pair_down_cb(struct bufferevent *from, void *arg)
 {
-    struct proxy *p = arg;
-    if (!p->holds)
-        bufferevent_write_buffer(p->client, bufferevent_get_input(from));
+    struct pair *q = arg;
+    if (!q->p->holds)
+        bufferevent_write_buffer(q->client, bufferevent_get_input(from));
+}
+
+static void pair_event_cb(struct bufferevent *bev, short what, void *arg)
+{
+    (void)bev;
+    if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
+        pair_cut(arg);
 }
 
 static UNUSED void proxy_release(struct proxy *p)
 {
     p->holds = false;
-    proxy_down_cb(p->server, p);
+    for (int i = 0; i < PROXY_PAIRS; i++)
+        if (p->pairs[i].server)
+            pair_down_cb(p->pairs[i].server, &p->pairs[i]);
+}
+
+/* The store's octets stay in the kernel. */
+static UNUSED void proxy_stop_reading(struct proxy *p)
+{
+    for (int i = 0; i < PROXY_PAIRS; i++)
+        if (p->pairs[i].client)
+            bufferevent_disable(p->pairs[i].client, EV_READ);
 }
 
 /* Octets of answers that are withheld. */
 static UNUSED size_t proxy_held(const struct proxy *p)
 {
-    return p->server ? evbuffer_get_length(bufferevent_get_input(p->server)) : 0;
-}
-
-static void proxy_event_cb(struct bufferevent *bev, short what, void *arg)
-{
-    (void)bev;
-    if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
-        proxy_cut(arg);
+    size_t n = 0;
+    for (int i = 0; i < PROXY_PAIRS; i++)
+        if (p->pairs[i].server)
+            n += evbuffer_get_length(bufferevent_get_input(p->pairs[i].server));
+    return n;
 }
 
 static void proxy_accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa,
                             int len, void *arg)
 {
     struct proxy *p = arg;
+    struct pair *q = p->pairs;
     struct sockaddr_un sun = {.sun_family = AF_UNIX};
     (void)l;
     (void)sa;
     (void)len;
-    proxy_cut(p);
+    while (q->client)
+        q++;
+    assert_true(q < p->pairs + PROXY_PAIRS);
     p->accepted++;
     snprintf(sun.sun_path, sizeof sun.sun_path, "%s", p->r->socket);
-    p->client = bufferevent_socket_new(p->r->base, fd, BEV_OPT_CLOSE_ON_FREE);
-    p->server = bufferevent_socket_new(p->r->base, -1, BEV_OPT_CLOSE_ON_FREE);
-    bufferevent_setcb(p->client, proxy_up_cb, NULL, proxy_event_cb, p);
-    bufferevent_setcb(p->server, proxy_down_cb, NULL, proxy_event_cb, p);
-    bufferevent_enable(p->client, EV_READ | EV_WRITE);
-    bufferevent_enable(p->server, EV_READ | EV_WRITE);
-    bufferevent_socket_connect(p->server, (struct sockaddr *)&sun, sizeof sun);
+    q->p = p;
+    q->client = bufferevent_socket_new(p->r->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    q->server = bufferevent_socket_new(p->r->base, -1, BEV_OPT_CLOSE_ON_FREE);
+    bufferevent_setcb(q->client, pair_up_cb, NULL, pair_event_cb, q);
+    bufferevent_setcb(q->server, pair_down_cb, NULL, pair_event_cb, q);
+    bufferevent_enable(q->client, EV_READ | EV_WRITE);
+    bufferevent_enable(q->server, EV_READ | EV_WRITE);
+    bufferevent_socket_connect(q->server, (struct sockaddr *)&sun, sizeof sun);
 }
 
 static UNUSED void proxy_start(struct proxy *p, struct rig *r)

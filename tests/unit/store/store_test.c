@@ -288,7 +288,7 @@ static void what_was_never_written_is_unavailable_and_not_lost(void **state)
     redis_start(r, NULL);
     proxy_start(&p, r);
     rig_up(r);
-    bufferevent_disable(p.client, EV_READ);
+    proxy_stop_reading(&p);
     fill(r, a);
     RUN_UNTIL(r, r->store->conn.is_full);
     assert_int_equal(a[0].calls + a[MANY - 1].calls, 0);
@@ -307,7 +307,7 @@ static void a_command_unwritten_at_its_deadline_ends_the_connection(void **state
     proxy_start(&p, r);
     r->o.timeout_ms = 100;
     rig_up(r);
-    bufferevent_disable(p.client, EV_READ);
+    proxy_stop_reading(&p);
     fill(r, a);
     RUN_UNTIL(r, a[MANY - 1].calls);
     assert_split(a, ERR_TIMEOUT);
@@ -358,6 +358,26 @@ static void the_queue_is_bounded(void **state)
     RUN_UNTIL(r, a.calls == 10);
     assert_int_equal(ask(r, &a, "PING"), 0);
     RUN_UNTIL(r, a.calls == 11);
+    proxy_stop(&p);
+}
+
+static void the_octets_of_all_commands_are_bounded(void **state)
+{
+    struct rig *r = *state;
+    struct proxy p;
+    struct answer a = {0};
+    struct store_arg argv[] = {{"SET", 3}, {"k", 1}, {filling, sizeof filling}};
+    int sent = 0, err;
+    redis_start(r, NULL);
+    proxy_start(&p, r);
+    rig_up(r);
+    while ((err = store_command(r->store, argv, 3, answer_cb, &a)) == 0)
+        sent++;
+    assert_int_equal(err, ERR_FULL);
+    assert_in_range(sent, 600, 700); /* 64 MiB of 100 kB each */
+    RUN_UNTIL(r, a.calls == sent);
+    assert_int_equal(ask(r, &a, "PING"), 0);
+    RUN_UNTIL(r, a.calls == sent + 1);
     proxy_stop(&p);
 }
 
@@ -482,6 +502,7 @@ int main(void)
         T(a_command_unwritten_at_its_deadline_ends_the_connection),
         T(a_script_lost_while_it_is_sent_again_is_told_once),
         T(the_queue_is_bounded),
+        T(the_octets_of_all_commands_are_bounded),
         T(while_away_commands_are_refused_and_then_it_is_back_by_itself),
         T(a_command_issued_from_a_lost_callback_is_refused),
         T(free_tells_every_pending_callback_once),

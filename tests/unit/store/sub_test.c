@@ -126,6 +126,40 @@ static void a_server_silent_to_the_subscription_is_left(void **state)
     proxy_stop(&p);
 }
 
+static void a_subscription_whose_server_falls_silent_is_renewed(void **state)
+{
+    struct rig *r = *state;
+    struct proxy p;
+    struct heard h = {0};
+    redis_start(r, NULL);
+    proxy_start(&p, r);
+    r->o.timeout_ms = 100;
+    rig_up(r);
+    assert_int_equal(store_subscribe(r->store, "news", message_cb, &h), 0);
+    publish_until(r, &h, "one");
+    p.holds = true;
+    RUN_UNTIL(r, log_has(r, "the server is silent"));
+    p.holds = false;
+    RUN_UNTIL(r, h.notices && store_is_up(r->store));
+    publish_until(r, &h, "two");
+    proxy_stop(&p);
+}
+
+static void an_idle_subscription_stays(void **state)
+{
+    struct rig *r = *state;
+    struct heard h = {0};
+    redis_start(r, NULL);
+    r->o.timeout_ms = 50;
+    rig_up(r);
+    assert_int_equal(store_subscribe(r->store, "news", message_cb, &h), 0);
+    publish_until(r, &h, "one");
+    RUN_UNTIL(r, strstr(answer_to(r, "CLIENT LIST TYPE pubsub"), "cmd=ping") != NULL);
+    RUN_UNTIL(r, strstr(answer_to(r, "CLIENT LIST TYPE pubsub"), " age=1 ") != NULL); /* s */
+    assert_int_equal(h.notices, 0);
+    publish_until(r, &h, "two");
+}
+
 static void free_inside_a_message_is_safe(void **state)
 {
     struct rig *r = *state;
@@ -152,6 +186,8 @@ int main(void)
         T(a_subscription_needs_the_password_too),
         T(a_subscription_that_is_refused_is_logged),
         T(a_server_silent_to_the_subscription_is_left),
+        T(a_subscription_whose_server_falls_silent_is_renewed),
+        T(an_idle_subscription_stays),
         T(free_inside_a_message_is_safe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
