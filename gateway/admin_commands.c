@@ -215,6 +215,10 @@ static bool take_template(struct admin_request *r, const char *app, const char *
         admin_fail(r, "BAD_REQUEST", "--text: %s", why);
         return false;
     }
+    if (smpp_text_segments(t->text, strlen(t->text), SMPP_GSM) < 0) {
+        admin_fail(r, "BAD_REQUEST", "--text: it is not UTF-8");
+        return false;
+    }
     if (!str_copy(t->sender, sizeof t->sender, sender ? sender : "") ||
         !str_copy(t->app_id, sizeof t->app_id, app)) {
         admin_fail(r, "BAD_REQUEST", "--sender or --app is too long");
