@@ -197,9 +197,10 @@ def test_parts_in_any_order_become_one_message_in_the_inbox(smsc):
     (submit_body("hello", b"x"), 0x0b), (submit_body("", b"x"), 0x0b), (submit_body("9" * 30, b"x"), 0x0b),
     (submit_body(TO, b"x", src="s" * 30), 0x0a), (submit_body(TO, b"x", src="a\x01b"), 0x0a),
     (submit_body(TO, b"x", validity="soon"), 0x62), (submit_body(TO, b"x")[:-1], 1), (b"", 0x0a),
-    (submit_body(TO, b"x", tlvs=b"\4\x24\0\x09ab"), 0xc0), (submit_body(TO, b"\x20x", esm=0x40), 1)],
+    (submit_body(TO, b"x", tlvs=b"\4\x24\0\x09ab"), 0xc0), (submit_body(TO, b"\x20x", esm=0x40), 1),
+    (submit_body(TO, b"x")[:-10], 0x61)],
     ids=["letters", "no-destination", "long-destination", "long-source", "control", "validity", "cut", "empty", "tlv",
-         "udh"])
+         "udh", "cut-short"])
 def test_a_submit_that_makes_no_sense_is_refused_and_the_bind_stays(smsc, body, status):
     with smsc.esme() as e:
         assert e.ask(SUBMIT, body).status == status

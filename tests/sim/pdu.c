@@ -48,7 +48,7 @@ const char *pdu_name(uint32_t id)
 /* A C-octet string of at most size - 1 octets and its NUL. */
 static void read_cstr(struct rd *r, char *out, size_t size)
 {
-    size_t left = rd_left(r);
+    size_t left = r->bad ? 0 : rd_left(r);
     const uint8_t *nul = left ? memchr(r->p + r->off, 0, left < size ? left : size) : NULL;
     *out = 0;
     if (!nul) {

@@ -15,6 +15,7 @@ const STATES = {
 };
 const seen = new Set();
 let started = false;
+let last = "";
 let busy = false;
 let again = false;
 
@@ -86,7 +87,7 @@ function showNumbers(numbers) {
 async function get(path) {
   const answer = await fetch(path, { signal: AbortSignal.timeout(5000) });
   if (!answer.ok) throw new Error(answer.status);
-  return answer.json();
+  return answer.text();
 }
 
 function say(word, name) {
@@ -104,8 +105,9 @@ async function refresh() {
   try {
     const query = select.value ? "?to=" + encodeURIComponent(select.value) : "";
     const [numbers, messages] = await Promise.all([get("/numbers"), get("/messages" + query)]);
-    if (document.activeElement !== select) showNumbers(numbers);
-    showMessages(messages);
+    if (document.activeElement !== select) showNumbers(JSON.parse(numbers));
+    if (messages !== last) showMessages(JSON.parse(messages)); // else a selection in the list would be lost
+    last = messages;
     say("Live", "live");
   } catch {
     say("No connection", "lost");
