@@ -136,9 +136,9 @@ def test_npm_redis_sends_verifies_and_pipelines(both, where, tmp_path):
 
 def test_a_wrong_key_is_refused_by_every_client(both):
     gateway, account, smsc = both
-    with pytest.raises(redis.exceptions.ResponseError, match="WRONGPASS|invalid"):
+    with pytest.raises(redis.exceptions.RedisError, match="WRONGPASS|invalid"):
         redis.Redis(port=gateway.tcp, password="pb_" + "0" * 64).ping()
-    with pytest.raises(redis.exceptions.ResponseError, match="NOAUTH|Authentication"):
+    with pytest.raises(redis.exceptions.RedisError, match="NOAUTH|Authentication"):
         redis.Redis(port=gateway.tcp).execute_command("PIN.STATUS", "1" * 32)
-    code, out, err = run(["redis-cli", "-p", gateway.tcp, "PING"])
+    code, out, err = run(["redis-cli", "-p", gateway.tcp, "INFO"])
     assert "NOAUTH" in out + err

@@ -9,6 +9,8 @@ import socket
 import tempfile
 import itertools
 
+import redis
+
 import resp
 from procs import BUILD, ROOT, SLOW, Program, run, wait_for
 from smsc import NodeSmsc, ScriptedSmsc
@@ -228,12 +230,24 @@ class Account:
     def attempts(self, pin_id):
         return self.status(pin_id)["attempts"]
 
+    def wait_status(self, pin_id, condition, what, seconds=10.0):
+        last = {}
+
+        def holds():
+            try:
+                last.update(self.status(pin_id))
+            except redis.ResponseError as e:  # Redis may be on its way back
+                assert str(e).startswith("UNAVAILABLE"), e
+                return False
+            return condition(last)
+        wait_for(holds, lambda: f"{what}: {last}", seconds)
+
     def wait_attempt(self, pin_id, state, which=-1, seconds=10.0):
-        wait_for(lambda: (self.attempts(pin_id) or [{}])[which].get("state") == state,
-                 lambda: f"attempt {which} in state {state}: {self.status(pin_id)}", seconds)
+        self.wait_status(pin_id, lambda s: s["attempts"] and s["attempts"][which]["state"] == state,
+                          f"attempt {which} in state {state}", seconds)
 
     def wait_state(self, pin_id, state, seconds=10.0):
-        wait_for(lambda: self.status(pin_id)["state"] == state, lambda: f"{state}: {self.status(pin_id)}", seconds)
+        self.wait_status(pin_id, lambda s: s["state"] == state, f"state {state}", seconds)
 
 
 def pin_in(text):
