@@ -134,8 +134,9 @@ void answer_send(struct conn *c, const struct answer *a, int64_t delay_ms)
 
 void answer_free_all(struct smsc *s)
 {
-    struct delayed *d, *next;
-    DL_FOREACH_SAFE (s->delayed, d, next)
+    while (s->delayed) {
+        struct delayed *d = s->delayed;
+        DL_DELETE(s->delayed, d);
         free(d);
-    s->delayed = NULL;
+    }
 }

@@ -363,16 +363,16 @@ static void check_times(struct conn *c, int64_t now)
 
 void conn_second(struct smsc *s)
 {
-    struct conn *c, *next;
     int64_t now = now_ms();
-    HASH_ITER (hh, s->conns.by_id, c, next)
+    for (struct conn *c = s->conns.by_id, *next; c; c = next) {
+        next = c->hh.next; /* c may close, and then leaves the table */
         check_times(c, now);
+    }
 }
 
 void conn_free_all(struct smsc *s)
 {
-    struct conn *c, *next;
-    HASH_ITER (hh, s->conns.by_id, c, next)
-        conn_close(c, "the simulator ends", false);
+    while (s->conns.by_id)
+        conn_close(s->conns.by_id, "the simulator ends", false);
     conn_reap(s);
 }

@@ -116,8 +116,7 @@ static struct number *touch_number(struct inbox *b, const char *to)
 
 static struct entry *find_parts(struct number *number, const struct inbox_item *item)
 {
-    struct entry *e;
-    DL_FOREACH (number->entries, e) {
+    for (struct entry *e = number->entries; e; e = e->next) {
         if (e->total == item->part_total && e->ref == item->part_ref && e->have < e->total &&
             !e->part[item->part_no - 1] && strcmp(e->from, item->from) == 0)
             return e;
@@ -254,10 +253,8 @@ char *inbox_json(struct inbox *b, const char *to)
 {
     struct number *number = find_number(b, to);
     json_t *list = json_array();
-    struct entry *e;
-    if (number)
-        DL_FOREACH (number->entries, e)
-            json_array_append_new(list, entry_json(e));
+    for (struct entry *e = number ? number->entries : NULL; e; e = e->next)
+        json_array_append_new(list, entry_json(e));
     return dump(list);
 }
 

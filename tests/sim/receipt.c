@@ -175,8 +175,7 @@ static void send_receipt(struct conn *c, struct msg *m)
 /* The receivers of an account take turns. */
 static struct conn *pick(struct account *a)
 {
-    struct conn *c;
-    DL_FOREACH (a->receivers, c) {
+    for (struct conn *c = a->receivers; c; c = c->next) {
         if (!conn_has_room(c))
             continue;
         DL_DELETE(a->receivers, c);
