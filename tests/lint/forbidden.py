@@ -7,7 +7,7 @@ import lint
 CALLS = {  # name: why not
     "strcpy|strcat|stpcpy|sprintf|vsprintf|gets": "has no bound",
     "strtok|asctime|ctime|gmtime|localtime|strerror_l": "keeps its state in the library",
-    "atoi|atol|atoll|atof|scanf|sscanf|fscanf": "hides overflow and garbage",
+    "atoi|atol|atoll|atof|scanf|fscanf": "hides overflow and garbage",
     "system|popen": "runs a shell",
     "sleep|usleep|nanosleep": "blocks the event loop",
     "getaddrinfo|gethostbyname|gethostbyaddr": "blocks the event loop on DNS",

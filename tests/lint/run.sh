@@ -26,7 +26,7 @@ cppcheck() {
     command cppcheck -q -j2 --std=c11 --enable=warning,performance,portability --inline-suppr \
         --error-exitcode=1 --suppressions-list=$here/cppcheck.suppress --max-configs=4 \
         --cppcheck-build-dir="${B:-build}/cppcheck" -D_GNU_SOURCE -D__linux__ -D__GNUC__ \
-        -DPINBIND_VERSION='"0"' -I. $(ls -d base store smpp pin hlr gateway tests/sim 2>/dev/null)
+        --include=$here/cppcheck.h -DPINBIND_VERSION='"0"' -I. $(ls -d base store smpp pin hlr gateway tests/sim 2>/dev/null)
 }
 
 # each check above goes red when its law is broken
