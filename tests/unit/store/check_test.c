@@ -180,9 +180,12 @@ static void a_server_that_never_answers_is_left_in_time(void **state)
 {
     struct rig *r = *state;
     struct fake f = {0};
+    struct answer a = {0};
     r->o.timeout_ms = 100;
     fake_start(&f, r);
     rig_open(r);
+    RUN_UNTIL(r, info_of(r).state == STORE_CHECKING);
+    assert_int_equal(ask(r, &a, "PING"), ERR_UNAVAILABLE);
     RUN_UNTIL(r, f.accepted == 2);
     assert_true(log_has(r, "no answer to the first commands"));
     assert_int_equal(r->ups, 0);
@@ -268,7 +271,9 @@ static void a_name_that_nobody_answers_for_ends_in_time_and_can_be_freed(void **
     r->store = store_new(r->base, r->reap, dns, &r->o);
     RUN_UNTIL(r, log_has(r, "cannot connect in time") || log_has(r, "host name was not found"));
     RUN_UNTIL(r, info_of(r).state == STORE_CONNECTING);
-    rig_free_store(r);                         /* while a question is under way */
+    rig_free_store(r); /* while a question is under way */
+    reap_free(r->reap);
+    r->reap = reap_new(r->base);
     event_base_loop(r->base, EVLOOP_NONBLOCK); /* the cancelled answers refer to the resolver */
     evdns_base_free(dns, 1);
     close(silent);

@@ -398,6 +398,7 @@ static void while_away_commands_are_refused_and_then_it_is_back_by_itself(void *
     RUN_UNTIL(r, store_is_up(r->store));
     assert_string_equal(answer_to(r, "PING"), "PONG");
     assert_int_equal(info_of(r).reconnects, 1);
+    assert_int_equal(r->store->backoff.next_ms, 0); /* the next loss begins anew */
     assert_int_equal(a.calls, 0);
 }
 
