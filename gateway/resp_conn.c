@@ -106,7 +106,7 @@ void resp_reply_answer(void *request, const struct answer *a)
     struct resp_request *r = request;
     char buf[RESP_REPLY_MAX];
     struct wr w = wr_init(buf, sizeof buf);
-    resp_answer(&w, a, r->conn ? r->conn->proto : 2);
+    resp_answer(&w, a, r->proto);
     resp_reply(r, &w);
 }
 
@@ -157,6 +157,7 @@ static struct resp_request *request_new(struct resp_conn *c)
         return NULL;
     }
     r->conn = c;
+    r->proto = c->proto;
     DL_APPEND(c->requests, r);
     c->in_flight++;
     return r;
@@ -176,13 +177,18 @@ static void protocol_error(struct resp_conn *c, const char *what)
     resp_reply_error(r, text);
 }
 
+static size_t total_limit(const struct config_verify_socket *k)
+{
+    return (size_t)k->max_bulk * 4 + RESP_ARGS_MAX * 16;
+}
+
 static struct resp_limits limits_of(const struct resp_conn *c)
 {
     const struct config_verify_socket *k = c->server->env.config;
     if (!c->is_authenticated)
         return (struct resp_limits){UNAUTH_ARGS, UNAUTH_BULK, UNAUTH_TOTAL};
     size_t args = k->max_arguments < RESP_ARGS_MAX ? k->max_arguments : RESP_ARGS_MAX;
-    return (struct resp_limits){args, k->max_bulk, k->max_bulk * 4 + args * 16};
+    return (struct resp_limits){args, k->max_bulk, total_limit(k)};
 }
 
 static bool run_one(struct resp_conn *c, const struct resp_command *cmd)
@@ -332,7 +338,8 @@ static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct socka
     struct timeval idle = {k->idle_timeout_s, 0};
     bufferevent_setcb(c->bev, read_cb, write_cb, event_cb, c);
     bufferevent_set_timeouts(c->bev, &idle, NULL);
-    bufferevent_setwatermark(c->bev, EV_READ, 0, k->max_bulk * 4);
+    /* one octet more than the largest request, so that a larger one is seen to be so */
+    bufferevent_setwatermark(c->bev, EV_READ, 0, total_limit(k) + 1);
     bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 }
 

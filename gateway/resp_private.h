@@ -24,6 +24,7 @@ struct event;
 struct resp_request {
     struct resp_conn *conn; /* NULL: the connection is gone */
     struct resp_request *prev, *next;
+    int proto; /* of the connection when the request came */
     bool is_done;
     bool is_hello;   /* the answer of an AUTH inside HELLO is HELLO's */
     int hello_proto; /* takes effect when the AUTH was right */
