@@ -4,9 +4,11 @@ import socket
 import struct
 import time
 
+from procs import SLOW
+
 BIND_RX, BIND_TX, QUERY, SUBMIT, DELIVER, UNBIND, REPLACE, CANCEL, BIND_TRX = range(1, 10)
 ENQUIRE, DATA, NACK, RESP = 0x15, 0x103, 0x80000000, 0x80000000
-SECONDS = 5
+SECONDS = 5 * SLOW
 
 
 class Pdu:
