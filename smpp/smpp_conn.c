@@ -149,7 +149,6 @@ static void flush(struct smpp_conn *c)
     c->blocked = err == EAGAIN;
     if (c->blocked) {
         event_add(c->ev_write, NULL);
-        smpp_output_retract(&c->out);
         if (!was_blocked)
             c->cbs->blocked_cb(c->arg);
     } else if (!was_writable) {

@@ -1,9 +1,9 @@
 /*
  * One TCP connection that carries PDUs: bounded buffers, whole PDUs in, one write per loop turn.
  *
- * What is queued leaves at the end of the loop turn in one writev.  When the kernel takes less, no
- * data PDU waits here: those of which no octet has left are dropped from the buffer and blocked_cb
- * tells, so that they can go elsewhere; the connection is blocked until the rest has left.
+ * What is queued leaves at the end of the loop turn in one writev.  When the kernel takes less, the
+ * connection is blocked until the rest has left; blocked_cb tells, so that the owner can retract
+ * the data PDUs that have not begun to leave and send them elsewhere.
  *
  * A PDU is handed up only while there is room for its answer; else reading pauses until the peer
  * takes what it has been sent.
@@ -30,7 +30,7 @@ struct event_base;
 struct smpp_conn_cbs {
     void (*open_cb)(void *arg); /* once, when connect has succeeded */
     void (*frame_cb)(void *arg, const struct smpp_frame *frame);
-    void (*blocked_cb)(void *arg);
+    void (*blocked_cb)(void *arg);                  /* the owner retracts */
     void (*writable_cb)(void *arg);                 /* no longer blocked or full */
     void (*framing_cb)(void *arg);                  /* the stream is lost: the owner closes */
     void (*lost_cb)(void *arg, const char *reason); /* end of file or an error: owner closes */

@@ -49,11 +49,11 @@ void smpp_session_bind(struct smpp_session *s)
 
 uint32_t smpp_session_room(const struct smpp_session *s)
 {
-    if (s->state != SMPP_BOUND || s->draining || smpp_window_is_full(&s->window) ||
-        !smpp_conn_is_writable(s->conn))
+    if (s->state != SMPP_BOUND || s->draining || !smpp_conn_is_writable(s->conn))
         return 0;
-    if (s->pace == SMPP_PACE_FREE)
-        return s->window.size - s->window.in_flight;
+    uint32_t room = s->window.size - s->window.in_flight;
+    if (s->pace == SMPP_PACE_FREE || room == 0)
+        return room;
     return s->pace == SMPP_PACE_PROBE ? 1 : 0;
 }
 

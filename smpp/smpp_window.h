@@ -59,13 +59,9 @@ int smpp_window_init(struct smpp_window *w, uint32_t size) __attribute__((warn_u
 void smpp_window_reset(struct smpp_window *w);
 void smpp_window_clear(struct smpp_window *w);
 
-static inline bool smpp_window_is_full(const struct smpp_window *w)
-{
-    return w->in_flight >= w->size;
-}
 /* The next sequence number that no entry in flight has; also for requests without an entry. */
 uint32_t smpp_window_sequence(struct smpp_window *w);
-/* e->sequence comes from smpp_window_sequence(); the window is not full. */
+/* e->sequence comes from smpp_window_sequence(); in_flight is below size. */
 void smpp_window_put(struct smpp_window *w, struct smpp_entry *e);
 /* Out of the window; NULL: no entry has this sequence number. */
 struct smpp_entry *smpp_window_take(struct smpp_window *w, uint32_t sequence);

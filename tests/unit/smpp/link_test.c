@@ -180,6 +180,19 @@ static void a_host_that_was_bound_is_tried_first_again(void **state)
     assert_int_equal(n_connecting, 2);
 }
 
+static void a_host_that_was_bound_and_is_gone_makes_way_for_the_next(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"127.0.0.1", "127.0.0.9"};
+    start((struct smpp_carrier_options){
+        .hosts = hosts, .n_hosts = 2, .backoff_min_ms = 1, .backoff_max_ms = 5});
+    answer_bind(0);
+    UNTIL(base, link_.session.state == SMPP_BOUND);
+    peer_stop_listening(&peer);
+    peer_hang_up(&peer, false);
+    UNTIL(base, link_.host == 1);
+}
+
 static void a_bind_that_is_lost_at_once_each_time_waits_longer_and_longer(void **state)
 {
     (void)state;
@@ -254,6 +267,7 @@ int main(void)
         T(hosts_are_tried_in_turn_before_the_first_wait),
         T(a_round_without_a_host_ends_in_a_wait),
         T(a_host_that_was_bound_is_tried_first_again),
+        T(a_host_that_was_bound_and_is_gone_makes_way_for_the_next),
         T(a_bind_that_is_lost_at_once_each_time_waits_longer_and_longer),
         T(a_bind_that_held_long_starts_from_the_floor),
         T(a_drained_link_does_not_try_again),

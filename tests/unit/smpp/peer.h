@@ -142,6 +142,7 @@ static inline void peer_close(struct peer *p)
     peer_hang_up(p, false);
     peer_stop_listening(p);
     event_free(p->ev_tick);
+    memset(p->in, 0, p->len);
     free(p->in);
 }
 

@@ -44,7 +44,7 @@ static unsigned n_outcomes, n_backs, n_rooms, n_handles, n_late, n_ended;
 static struct outcome late;
 static enum smpp_end ended_as;
 static char last_body[512];
-static bool stop_when_told;
+static enum smpp_state stop_at; /* IDLE: never */
 
 static void on_state(void *owner, const struct smpp_session *from_s, enum smpp_state from,
                      uint32_t status)
@@ -52,7 +52,7 @@ static void on_state(void *owner, const struct smpp_session *from_s, enum smpp_s
     (void)owner;
     (void)from;
     (void)status;
-    if (stop_when_told && from_s->state == SMPP_BOUND)
+    if (stop_at != SMPP_IDLE && from_s->state == stop_at)
         smpp_session_stop(&s);
 }
 
@@ -145,7 +145,7 @@ static int setup(void **state)
     reap = reap_new(base);
     peer_open(&peer, base);
     n_outcomes = n_backs = n_rooms = n_handles = n_late = n_ended = 0;
-    stop_when_told = false;
+    stop_at = SMPP_IDLE;
     return 0;
 }
 
@@ -293,10 +293,20 @@ static void stopping_inside_the_callback_that_tells_of_the_bind_is_safe(void **s
 {
     (void)state;
     struct wire bind = start(OPTIONS(.window = 3));
-    stop_when_told = true;
+    stop_at = SMPP_BOUND;
     PEER_SAYS(&peer, BIND_RESP, 0, bind.sequence, "smsc");
     UNTIL(base, s.state == SMPP_CLOSED);
     peer_expect(&peer, UNBIND, 0);
+}
+
+static void stopping_inside_the_callback_that_tells_of_the_connection_is_safe(void **state)
+{
+    (void)state;
+    init_with(OPTIONS(.window = 3));
+    stop_at = SMPP_BINDING;
+    smpp_session_start(&s, "127.0.0.1", 0);
+    UNTIL(base, s.state == SMPP_CLOSED && peer.eof);
+    assert_int_equal(peer.len, 0);
 }
 
 /* --- answers to submits --- */
@@ -854,6 +864,21 @@ static void a_throttled_bind_pauses_then_probes_with_one_message(void **state)
     assert_int_equal(s.counts.throttled, 2);
 }
 
+static void the_throttling_of_one_window_is_one_pause(void **state)
+{
+    (void)state;
+    bound(OPTIONS(.window = 2, .throttle_ms = 60000));
+    submit(0);
+    submit(1);
+    PEER_SAY0(&peer, SUBMIT_RESP, 0x58, peer_expect(&peer, SUBMIT, 0).sequence);
+    UNTIL(base, n_backs == 1);
+    struct mono until = s.pace_until;
+    PEER_SAY0(&peer, SUBMIT_RESP, 0x58, peer_expect(&peer, SUBMIT, 0).sequence);
+    UNTIL(base, n_backs == 2);
+    assert_int_equal(s.pace_until.us, until.us);
+    assert_in_range(mono_diff_ms(until, mono_now()), 59000, 90000);
+}
+
 static void a_probe_that_is_never_answered_does_not_stop_the_bind(void **state)
 {
     (void)state;
@@ -885,6 +910,7 @@ int main(void)
         T(a_name_without_a_resolver_ends_as_network_trouble),
         T(requests_before_the_bind_is_up_get_their_answers),
         T(stopping_inside_the_callback_that_tells_of_the_bind_is_safe),
+        T(stopping_inside_the_callback_that_tells_of_the_connection_is_safe),
         T(an_accepted_submit_tells_its_message_id),
         T(odd_answers_that_mean_accepted_are_accepted),
         T(errors_are_told_by_the_header_alone),
@@ -917,6 +943,7 @@ int main(void)
         T(too_many_unanswered_deliveries_are_put_off),
         T(a_handle_of_another_connection_answers_nothing),
         T(a_throttled_bind_pauses_then_probes_with_one_message),
+        T(the_throttling_of_one_window_is_one_pause),
         T(a_probe_that_is_never_answered_does_not_stop_the_bind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

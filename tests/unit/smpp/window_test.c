@@ -52,18 +52,6 @@ static void sequence_numbers_wrap_to_one_and_skip_those_in_flight(void **state)
     assert_int_equal(smpp_window_sequence(&w), 2);
 }
 
-static void a_full_window_says_so(void **state)
-{
-    (void)state;
-    for (int i = 0; i < 3; i++)
-        put(&e[i], 1);
-    assert_false(smpp_window_is_full(&w));
-    put(&e[3], 1);
-    assert_true(smpp_window_is_full(&w));
-    assert_ptr_equal(smpp_window_take(&w, 2), &e[1]);
-    assert_false(smpp_window_is_full(&w));
-}
-
 static void entries_are_found_in_any_order_and_once(void **state)
 {
     (void)state;
@@ -193,7 +181,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(sequence_numbers_start_at_one_and_count_up),
         T(sequence_numbers_wrap_to_one_and_skip_those_in_flight),
-        T(a_full_window_says_so),
         T(entries_are_found_in_any_order_and_once),
         T(only_what_is_due_expires_oldest_first),
         T(an_expired_entry_is_known_once_more_and_then_forgotten),
