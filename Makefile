@@ -6,6 +6,9 @@
 #   make bench      measurements            make cover      line coverage of the tests
 #   make demo       the first run           make install    DESTDIR, PREFIX
 
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
@@ -63,6 +66,9 @@ $(LIB): $(OBJ)
 $(B)/pinbindd $(B)/pinbindctl: $(B)/%: $(B)/gateway/%.o $(LIB)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# Its page is taken in by .incbin, which -MMD does not see.
+$(B)/tests/sim/web.o: $(wildcard tests/sim/web/*)
+
 # The simulator has a codec of its own: of ours it links base/ only.
 $(B)/pinbind-smsc: $(SIMSRC:%.c=$(B)/%.o) $(filter $(B)/base/%,$(OBJ))
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -84,7 +90,7 @@ $(OPINION): tests/peers/second_opinion.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g -Wall -Wextra $(shell pkg-config --cflags libsmpp34) -o $@ $< -lsmpp34
 
-.PRECIOUS: $(B)/tests/unit/%.o $(B)/tests/fuzz/%.o $(B)/tests/bench/%.o
+.PRECIOUS: $(B)/%.o
 
 lint:
 	@CC='$(CC)' B='$(B)' sh tests/lint/run.sh
