@@ -353,6 +353,16 @@ void ledger_fire(struct pin_ledger *l, struct store_script *script, const struct
     (void)rc; /* what is fired is made good by a life in Redis */
 }
 
+enum pin_verdict reply_verdict(const struct store_reply *reply)
+{
+    return (enum pin_verdict)(store_reply_int(reply) & 15);
+}
+
+int64_t reply_value(const struct store_reply *reply)
+{
+    return store_reply_int(reply) >> 4;
+}
+
 int64_t reply_at(const struct store_reply *reply, size_t i)
 {
     const struct store_reply *e = store_reply_at(reply, i);

@@ -9,7 +9,6 @@
 #define SMALL_CAP         512
 #define TYPED_MAX         128
 #define RESEND_MIN_MS     60000
-#define PIN_FIXED_SIZE    32 /* the part of field l that open is given */
 #define VERIFY_WINDOW_MAX 86400000
 
 /* --- application's window -------------------------------------------------------------------- */
@@ -70,42 +69,82 @@ void pin_ledger_unadmit_app(struct pin_ledger *l, const char *app_id)
 struct open_act {
     struct act a;
     struct where w;
+    int64_t life_ms;
 };
 
 static void open_reply(struct act *a, const struct store_reply *reply)
 {
     struct open_act *t = (struct open_act *)a;
-    struct pin_answer answer = {.verdict = (enum pin_verdict)reply_at(reply, 0),
-                                .retry_after_ms = reply_at(reply, 1),
-                                .attempt = (uint32_t)reply_at(reply, 2),
-                                .expires_ms = reply_at(reply, 3),
-                                .ttl_left_ms = reply_at(reply, 4)};
+    struct pin_answer answer = {.verdict = reply_verdict(reply)};
 
     if (answer.verdict == PIN_OK) {
-        t->w.expires_ms = answer.expires_ms;
+        answer.attempt = 1;
+        answer.expires_ms = t->w.expires_ms = reply_value(reply);
+        answer.ttl_left_ms = t->life_ms;
         where_put(a->l->where, &t->w);
+    } else {
+        answer.retry_after_ms = reply_value(reply);
     }
     act_finish(a, &answer);
 }
 
-/* What never changes of the policy and the draw, packed into one field behind the times. */
+static int64_t at_most(int64_t v, int64_t max)
+{
+    return v < max ? v : max;
+}
+
+/* Numbers that the script reckons with. */
+static void put_numbers(struct act *a, const struct pin_open *o)
+{
+    uint8_t packed[18];
+    struct wr w = wr_init(packed, sizeof packed);
+
+    wr_u48(&w, o->policy->ttl_ms);
+    wr_u32(&w, o->policy->per_phone.count);
+    wr_u48(&w, o->policy->per_phone.window_ms);
+    wr_u16(&w, (uint16_t)at_most(o->policy->pin_attempts, UINT16_MAX));
+    act_put(a, packed, w.len);
+}
+
+/* The end of field s: what verify reads and never changes. */
+static void put_checks(struct act *a, const struct pin_open *o)
+{
+    uint8_t packed[7 + PIN_TAG_SIZE];
+    struct wr w = wr_init(packed, sizeof packed);
+
+    wr_u8(&w, o->policy->allow_multiple);
+    wr_u16(&w, (uint16_t)at_most(o->policy->verify.count, UINT16_MAX));
+    wr_u32(&w, (uint32_t)at_most(o->policy->verify.window_ms, VERIFY_WINDOW_MAX));
+    wr_bytes(&w, o->drawn->tag, PIN_TAG_SIZE);
+    act_put(a, packed, w.len);
+}
+
+/* The end of field c1. */
+static void put_attempt(struct act *a, const char *carrier)
+{
+    uint8_t packed[2 * ACT_RID_SIZE + PIN_CARRIER_SIZE];
+    struct wr w = wr_init(packed, sizeof packed);
+
+    wr_bytes(&w, a->rid, ACT_RID_SIZE);
+    wr_u64(&w, 0);
+    wr_str(&w, carrier);
+    act_put(a, packed, w.len);
+}
+
+/* Field l. */
 static void put_fixed(struct act *a, const struct pin_open *o)
 {
-    uint8_t fixed[PIN_FIXED_SIZE];
-    struct wr w = wr_init(fixed, sizeof fixed);
-    int64_t window = o->policy->verify.window_ms;
+    uint8_t packed[32];
+    struct wr w = wr_init(packed, sizeof packed);
 
-    wr_u32(&w, o->policy->pin_attempts);
-    wr_u8(&w, o->policy->allow_multiple);
-    wr_u32(&w, o->policy->verify.count);
-    wr_u32(&w, (uint32_t)(window < VERIFY_WINDOW_MAX ? window : VERIFY_WINDOW_MAX));
+    wr_u48(&w, o->policy->ttl_ms);
     wr_u32(&w, o->drawn->key_id);
     wr_u64(&w, (uint64_t)o->drawn->step);
     wr_u8(&w, (uint8_t)o->spec->type);
     wr_u8(&w, o->spec->length);
     wr_u8(&w, o->spec->no_look_alikes);
     wr_u32(&w, o->template_revision);
-    act_put(a, fixed, w.len);
+    act_put(a, packed, w.len);
 }
 
 static void put_owner(struct act *a, const struct pin_owner *owner)
@@ -121,15 +160,15 @@ static void put_owner(struct act *a, const struct pin_owner *owner)
 
 static void put_fields(struct act *a, const struct pin_open *o)
 {
-    act_put_str(a, "a");
+    char ids[2 * APP_LEN];
+
+    put_checks(a, o);
+    put_attempt(a, o->carrier);
     put_owner(a, &o->owner);
-    act_put_str(a, "p");
-    act_put_str(a, o->owner.app_id);
-    act_put_str(a, "t");
-    act_put_str(a, o->template_id);
-    act_put_str(a, "g");
-    act_put(a, o->drawn->tag, PIN_TAG_SIZE);
-    act_put_str(a, "n");
+    memcpy(ids, o->owner.app_id, APP_LEN);
+    memcpy(ids + APP_LEN, o->template_id, APP_LEN);
+    act_put(a, ids, sizeof ids);
+    put_fixed(a, o);
     act_put(a, o->drawn->nonce, PIN_NONCE_SIZE);
     for (size_t at = 0; at < o->sealed_len; at += PIECE) {
         size_t left = o->sealed_len - at;
@@ -150,15 +189,15 @@ static bool is_short(const char *s, size_t size)
 static bool open_is_valid(const struct pin_open *o)
 {
     return pin_id_is_valid(o->drawn->pin_id, strlen(o->drawn->pin_id)) &&
-           is_short(o->owner.account, PIN_ACCOUNT_SIZE) &&
-           is_short(o->owner.app_id, PIN_APP_ID_SIZE) &&
-           is_short(o->template_id, PIN_APP_ID_SIZE) && carrier_is_valid(o->carrier) &&
-           o->sealed_len <= PIN_SEAL_MAX;
+           is_short(o->owner.account, PIN_ACCOUNT_SIZE) && strlen(o->owner.app_id) == APP_LEN &&
+           strlen(o->template_id) == APP_LEN && carrier_is_valid(o->carrier) &&
+           o->policy->ttl_ms > 0 && o->sealed_len <= PIN_SEAL_MAX;
 }
 
 int pin_ledger_open(struct pin_ledger *l, const struct pin_open *o, pin_ledger_cb cb, void *arg)
 {
     struct open_act *t;
+    int64_t record_ms, phone_ms;
     struct key k;
     int err;
 
@@ -176,15 +215,14 @@ int pin_ledger_open(struct pin_ledger *l, const struct pin_open *o, pin_ledger_c
     act_key(&t->a, &k);
     key_phone(&k, o->drawn->pin_id, &o->owner);
     act_key(&t->a, &k);
-    act_put(&t->a, t->a.rid, ACT_RID_SIZE);
-    act_put_int(&t->a, o->policy->ttl_ms);
-    act_put_int(&t->a, (int64_t)l->o.keep_s * 1000);
-    act_put_int(&t->a, o->policy->per_phone.count);
-    act_put_int(&t->a, o->policy->per_phone.window_ms);
-    act_put_int(&t->a, o->policy->verify.window_ms);
-    put_fixed(&t->a, o);
-    act_put_int(&t->a, o->policy->pin_attempts);
-    act_put_str(&t->a, o->carrier);
+    t->life_ms = o->policy->ttl_ms;
+    record_ms = o->policy->ttl_ms + (int64_t)l->o.keep_s * 1000;
+    phone_ms = o->policy->per_phone.window_ms;
+    if (phone_ms < record_ms)
+        phone_ms = record_ms;
+    put_numbers(&t->a, o);
+    act_put_int(&t->a, phone_ms + at_most(o->policy->verify.window_ms, VERIFY_WINDOW_MAX));
+    act_put_int(&t->a, record_ms);
     put_fields(&t->a, o);
     return act_start(&t->a);
 }
@@ -330,7 +368,7 @@ int pin_ledger_status(struct pin_ledger *l, const char *account, const char *pin
 
 static void cancel_reply(struct act *a, const struct store_reply *reply)
 {
-    act_finish_verdict(a, (enum pin_verdict)reply_at(reply, 0));
+    act_finish_verdict(a, reply_verdict(reply));
 }
 
 int pin_ledger_cancel(struct pin_ledger *l, const char *account, const char *pin_id,
@@ -360,10 +398,12 @@ struct verify_act {
 static void verify_reply(struct act *a, const struct store_reply *reply)
 {
     struct verify_act *t = (struct verify_act *)a;
-    struct pin_answer answer = {.verdict = (enum pin_verdict)reply_at(reply, 0),
-                                .retry_after_ms = reply_at(reply, 1),
-                                .attempts_remaining = (uint32_t)reply_at(reply, 2)};
+    struct pin_answer answer = {.verdict = reply_verdict(reply)};
 
+    if (answer.verdict == PIN_TOO_MANY)
+        answer.retry_after_ms = reply_value(reply);
+    else
+        answer.attempts_remaining = (uint32_t)reply_value(reply);
     if (answer.verdict != PIN_NOT_FOUND)
         answer.msisdn = t->w.msisdn;
     act_finish(a, &answer);

@@ -57,6 +57,19 @@ const char *pin_verdict_name(enum pin_verdict v)
     return NAME(verdict_names, v);
 }
 
+int64_t rd_u48(struct rd *r)
+{
+    uint64_t high = rd_u16(r);
+
+    return (int64_t)(high << 32 | rd_u32(r));
+}
+
+void wr_u48(struct wr *w, int64_t v)
+{
+    wr_u16(w, (uint16_t)(v >> 32));
+    wr_u32(w, (uint32_t)v);
+}
+
 static struct wr key_open(struct key *k, const char *bucket, const char *kind)
 {
     struct wr w = wr_init(k->s, sizeof k->s);

@@ -7,20 +7,20 @@
  * its struct act first.  An act whose command is out when the ledger is freed has told its caller
  * already; it lives on with l = NULL until the store calls back.
  *
- * The record, pb:{BBB}:pin:<pinId>; integers in packed fields are big-endian:
- *   s   state 1, attempts to submit 1, attempts left 4, order of opening 4, verified ms 8
- *   l   created ms 8, expires ms 8, PIN attempts 4, multiple 1, verify count 4, verify window ms 4,
- *       key id 4, step 8, type 1, length 1, no look-alikes 1, template revision 4
- *   a   account, space, msisdn     p  application     t  template
- *   n   nonce      g  tag          x0..  sealed octets in pieces of 64
- *   q   request ids of the attempts, 8 octets each
- *   c1..  attempt: state 1, sent ms 8, done ms 8, carrier;  e1..  its err
+ * The record, pb:{BBB}:pin:<pinId>; integers in packed fields are big-endian.  What a hot act reads
+ * stands together in one field, and no field is over 64 octets:
+ *   s   state 1, attempts to submit 1, attempts left 2, order of opening 4, verified ms 6,
+ *       expires ms 6, multiple 1, verify count 2, verify window ms 4, tag 32
+ *   l   life ms 6, key id 4, step 8, type 1, length 1, no look-alikes 1, template revision 4
+ *   a   account, space, msisdn     p  application 32, template 32
+ *   n   nonce                      x0..  sealed octets in pieces of 64
+ *   c1..  attempt: state 1, sent ms 6, done ms 6, request that began it 8, request of its last
+ *       receipt 8, carrier;  e1..  its err
  *   m1, m1b, m1c, m1d..  its message id in pieces of 64
- *   v   last three verifies: request id 8, verdict 1, attempts left 4
- *   u   request id of the last receipt
- * The phone hash, pb:{BBB}:phone:<account>:<app>:<msisdn>:
- *   s   send window: start ms 8, count 4; last order of opening 4; life of the hash ms 8
- *   v   verify window: start ms 8, count 4       l  live PIN: its order 4, pinId 32
+ * pb:{BBB}:phone:<account>:<app>:<msisdn>, a string:
+ *   send window: start ms 6, count 4; last order of opening 4; life of the key, ms 6;
+ *   live PIN: its order 4 (0: none), pinId 32; verify window: start ms 6, count 4;
+ *   last three verifies: request id 8, verdict 1, attempts left 2
  * pb:{AAA}:applimit:<app>:  w  start ms 8, count 4;  r  last 16 request ids
  * pb:{MMM}:dlr:<carrier>:<id> (in the mode auto with ":<msisdn>" behind it), a string:
  *   M pinId 32, attempt 1, msisdn; then newline and a receipt that is not recorded yet
@@ -43,6 +43,7 @@
 #define ACT_RID_SIZE 8
 #define PIN_KEY_MAX  512 /* octets of a Redis key */
 #define PIECE        64
+#define APP_LEN      (PIN_APP_ID_SIZE - 1)
 
 extern struct store_script pin_ledger_script_open, pin_ledger_script_attempt,
     pin_ledger_script_note, pin_ledger_script_verify, pin_ledger_script_cancel,
@@ -131,6 +132,9 @@ void ledger_fire(struct pin_ledger *l, struct store_script *script, const struct
                  size_t n);
 /* The integer at i of an array answer, 0 when it is not there. */
 int64_t reply_at(const struct store_reply *reply, size_t i);
+/* Scripts that answer one integer: verdict + 16 * value. */
+enum pin_verdict reply_verdict(const struct store_reply *reply);
+int64_t reply_value(const struct store_reply *reply);
 
 /* --- keys and names: ledger_names.c -------------------------------------------------------- */
 
@@ -155,10 +159,13 @@ struct where_cache *where_new(uint32_t max) __attribute__((warn_unused_result));
 void where_free(struct where_cache *c);
 bool where_get(struct where_cache *c, const char *pin_id, struct where *out);
 void where_put(struct where_cache *c, const struct where *w);
-/* The answer to HMGET a p l; false: no record, or one of another account. */
+/* The answer to HMGET a p s; false: no record, or one of another account. */
 bool where_read(struct where *w, const char *pin_id, const char *account,
                 const struct store_reply *reply);
 void where_ask(struct act *a, const char *pin_id);
+/* 48 bits, as milliseconds stand in packed fields. */
+int64_t rd_u48(struct rd *r);
+void wr_u48(struct wr *w, int64_t v);
 
 /* Start of the window that an application's last admission was counted in. */
 struct windows *windows_new(void) __attribute__((warn_unused_result));
@@ -217,6 +224,16 @@ bool receipt_name_set(struct receipt_name *n, const char *carrier, const char *m
 /* Found under a form: counted for the mode auto. */
 void receipt_matched(struct pin_ledger *l, const struct receipt_name *n,
                      const struct pin_msgid_form *f);
+struct note { /* what became of an attempt */
+    enum pin_attempt_state state;
+    bool final, last;
+    int64_t done_ms; /* of a final receipt; 0 or less: now */
+    const char *err;
+    const uint8_t *rid; /* of a receipt, else NULL */
+};
+/* owner: NULL for a receipt, whose script reads it where it needs it. */
+void note_command(struct act *a, const struct map *m, const struct note *n,
+                  const struct pin_owner *owner);
 /* The command that records a receipt on the PIN's slot. */
 void note_receipt(struct act *a, const struct map *m, const struct parked *p);
 void map_done(struct pin_ledger *l, const struct key *k, const struct map *m);

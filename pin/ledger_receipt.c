@@ -43,23 +43,39 @@ void receipt_matched(struct pin_ledger *l, const struct receipt_name *n,
         LOG(LOG_LV_INFO, n->carrier, "message_id_settled", KV_S("mode", pin_id_mode_name(f->kind)));
 }
 
-void note_receipt(struct act *a, const struct map *m, const struct parked *p)
+void note_command(struct act *a, const struct map *m, const struct note *n,
+                  const struct pin_owner *owner)
 {
+    uint8_t packed[9];
+    struct wr w = wr_init(packed, sizeof packed);
     struct key k;
 
     act_command(a, &pin_ledger_script_note);
     key_record(&k, m->pin_id);
     act_key(a, &k);
+    if (owner != NULL) {
+        key_phone(&k, m->pin_id, owner);
+        act_key(a, &k);
+    }
     act_put_int(a, m->attempt);
-    act_put_int(a, p->state);
-    act_put_str(a, p->final ? "1" : "0");
-    if (p->done_ms < 0)
-        act_put_str(a, "-1");
-    else
-        act_put_int(a, p->done_ms);
-    act_put_str(a, p->err);
-    act_put(a, p->rid, ACT_RID_SIZE);
-    act_put_str(a, "0");
+    wr_u8(&w, (uint8_t)n->state);
+    wr_u8(&w, n->final);
+    wr_u8(&w, n->last);
+    wr_u48(&w, n->done_ms > 0 ? n->done_ms : 0);
+    act_put(a, packed, w.len);
+    act_put_str(a, n->err);
+    act_put(a, n->rid, n->rid != NULL ? ACT_RID_SIZE : 0);
+}
+
+void note_receipt(struct act *a, const struct map *m, const struct parked *p)
+{
+    note_command(a, m,
+                 &(struct note){.state = p->state,
+                                .final = p->final,
+                                .done_ms = p->done_ms,
+                                .err = p->err,
+                                .rid = p->rid},
+                 NULL);
 }
 
 static void receipt_key(const struct receipt_act *t, size_t form, struct key *k)
@@ -97,7 +113,7 @@ static void receipt_finish(struct receipt_act *t, enum pin_verdict verdict)
 static void receipt_note_reply(struct act *a, const struct store_reply *reply)
 {
     struct receipt_act *t = (struct receipt_act *)a;
-    enum pin_verdict verdict = (enum pin_verdict)reply_at(reply, 0);
+    enum pin_verdict verdict = reply_verdict(reply);
     struct key k;
 
     receipt_unpark(t);

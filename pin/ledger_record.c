@@ -4,30 +4,23 @@
 
 #define RECORD_MAX_FIELDS 128
 
-static int64_t rd_i64(struct rd *r)
-{
-    uint64_t high = rd_u32(r);
-
-    return (int64_t)(high << 32 | rd_u32(r));
-}
-
 static bool read_state(struct pin_record *out, struct rd *r)
 {
     out->state = (enum pin_state)rd_u8(r);
     out->n_attempts = rd_u8(r);
-    out->attempts_remaining = rd_u32(r);
-    rd_u32(r);
-    out->verified_ms = rd_i64(r);
+    out->attempts_remaining = rd_u16(r);
+    rd_u32(r); /* order */
+    out->verified_ms = rd_u48(r);
+    out->expires_ms = rd_u48(r);
     return !r->bad && out->n_attempts <= PIN_ATTEMPTS_MAX;
 }
 
 static bool read_fixed(struct pin_record *out, struct rd *r)
 {
-    out->created_ms = rd_i64(r);
-    out->expires_ms = rd_i64(r);
-    rd_take(r, 13); /* policy */
+    out->created_ms = rd_u48(r); /* the life as yet, see record_read() */
     out->key_id = rd_u32(r);
-    out->step = rd_i64(r);
+    out->step = (int64_t)((uint64_t)rd_u32(r) << 32);
+    out->step |= rd_u32(r);
     out->spec.type = (enum pin_type)rd_u8(r);
     out->spec.length = rd_u8(r);
     out->spec.no_look_alikes = rd_u8(r) != 0;
@@ -47,8 +40,9 @@ static bool read_owner(struct pin_record *out, const char *account, struct rd *r
 static bool read_attempt(struct pin_attempt *a, struct rd *r)
 {
     a->state = (enum pin_attempt_state)rd_u8(r);
-    a->sent_ms = rd_i64(r);
-    a->done_ms = rd_i64(r);
+    a->sent_ms = rd_u48(r);
+    a->done_ms = rd_u48(r);
+    rd_take(r, 2 * ACT_RID_SIZE);
     if (a->state == PIN_ATT_NOT_SENT)
         a->sent_ms = 0;
     return !r->bad &&
@@ -105,9 +99,9 @@ static bool read_field(struct pin_record *out, const char *account, const char *
     case 'a':
         return read_owner(out, account, r);
     case 'p':
-        return str_copy_n(out->app_id, sizeof out->app_id, text, r->len);
-    case 't':
-        return str_copy_n(out->template_id, sizeof out->template_id, text, r->len);
+        return r->len == 2 * APP_LEN &&
+               str_copy_n(out->app_id, sizeof out->app_id, text, APP_LEN) &&
+               str_copy_n(out->template_id, sizeof out->template_id, text + APP_LEN, APP_LEN);
     case 'n':
         return read_piece(out->nonce, sizeof out->nonce, 0, r);
     default:
@@ -131,6 +125,7 @@ bool record_read(struct pin_record *out, const char *account, const struct store
             !read_field(out, account, name, name_len, &r))
             return false;
     }
+    out->created_ms = out->expires_ms - out->created_ms;
     return out->msisdn.len > 0 && out->n_attempts > 0;
 }
 

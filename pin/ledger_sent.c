@@ -17,6 +17,7 @@ struct sent_act {
     struct map map;
     struct receipt_name name;
     char account[PIN_ACCOUNT_SIZE];
+    char app_id[PIN_APP_ID_SIZE];
     enum pin_attempt_state state;
     uint32_t status;
     bool last;
@@ -38,7 +39,7 @@ static void sent_receipt_reply(struct act *a, const struct store_reply *reply)
     struct sent_act *t = (struct sent_act *)a;
     struct key own, other;
 
-    if (reply_at(reply, 0) == PIN_OK)
+    if (reply_verdict(reply) == PIN_OK)
         a->l->info.receipts_matched++;
     sent_key(t, 0, &own);
     sent_key(t, t->at, &other);
@@ -51,7 +52,7 @@ static void sent_receipt_reply(struct act *a, const struct store_reply *reply)
 static void sent_note_reply(struct act *a, const struct store_reply *reply)
 {
     struct sent_act *t = (struct sent_act *)a;
-    enum pin_verdict verdict = (enum pin_verdict)reply_at(reply, 0);
+    enum pin_verdict verdict = reply_verdict(reply);
 
     if (verdict != PIN_OK || !t->found) {
         act_finish_verdict(a, verdict);
@@ -75,23 +76,16 @@ static void put_message_id(struct sent_act *t)
 
 static void sent_note(struct sent_act *t)
 {
-    struct act *a = &t->a;
-    char err[16] = "";
-    struct key k;
+    const struct pin_owner owner = {t->account, t->app_id, &t->map.msisdn};
+    struct note n = {.state = t->state, .last = t->last, .err = ""};
+    char err[16];
 
-    if (t->state == PIN_ATT_REFUSED)
+    if (t->state == PIN_ATT_REFUSED) {
         snprintf(err, sizeof err, "0x%08x", t->status);
-    a->reply = sent_note_reply;
-    act_command(a, &pin_ledger_script_note);
-    key_record(&k, t->map.pin_id);
-    act_key(a, &k);
-    act_put_int(a, t->map.attempt);
-    act_put_int(a, t->state);
-    act_put_str(a, "0");
-    act_put_str(a, "-1");
-    act_put_str(a, err);
-    act_put_str(a, "");
-    act_put_str(a, t->last ? "1" : "0");
+        n.err = err;
+    }
+    t->a.reply = sent_note_reply;
+    note_command(&t->a, &t->map, &n, &owner);
     if (t->state == PIN_ATT_ACCEPTED)
         put_message_id(t);
 }
@@ -232,6 +226,7 @@ static bool sent_is_valid(const struct pin_sent *s)
 {
     return pin_id_is_valid(s->pin_id, strlen(s->pin_id)) && s->attempt >= 1 &&
            s->attempt <= PIN_ATTEMPTS_MAX && strlen(s->owner.account) < PIN_ACCOUNT_SIZE &&
+           strlen(s->owner.app_id) == APP_LEN &&
            (s->state == PIN_ATT_ACCEPTED || s->state == PIN_ATT_REFUSED ||
             s->state == PIN_ATT_IN_DOUBT || s->state == PIN_ATT_NOT_SENT);
 }
@@ -252,6 +247,7 @@ int pin_ledger_sent(struct pin_ledger *l, const struct pin_sent *s, pin_ledger_c
     t->map.attempt = s->attempt;
     t->map.msisdn = *s->owner.msisdn;
     str_copy(t->account, sizeof t->account, s->owner.account);
+    str_copy(t->app_id, sizeof t->app_id, s->owner.app_id);
     t->state = s->state;
     t->status = s->status;
     t->last = s->last;

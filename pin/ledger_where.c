@@ -87,30 +87,39 @@ void where_ask(struct act *a, const char *pin_id)
     act_put(a, k.s, k.len);
     act_put_str(a, "a");
     act_put_str(a, "p");
-    act_put_str(a, "l");
+    act_put_str(a, "s");
+}
+
+struct field {
+    const char *p;
+    size_t len;
+};
+
+static struct field reply_field(const struct store_reply *reply, size_t i)
+{
+    const struct store_reply *e = store_reply_at(reply, i);
+    struct field f = {NULL, 0};
+
+    if (e != NULL)
+        f.p = store_reply_str(e, &f.len);
+    return f;
 }
 
 bool where_read(struct where *w, const char *pin_id, const char *account,
                 const struct store_reply *reply)
 {
-    size_t a_len = 0, p_len = 0, l_len = 0, n = strlen(account);
-    const struct store_reply *ra = store_reply_at(reply, 0);
-    const struct store_reply *rp = store_reply_at(reply, 1);
-    const struct store_reply *rl = store_reply_at(reply, 2);
-    const char *a = ra != NULL ? store_reply_str(ra, &a_len) : NULL;
-    const char *p = rp != NULL ? store_reply_str(rp, &p_len) : NULL;
-    const char *l = rl != NULL ? store_reply_str(rl, &l_len) : NULL;
+    struct field owner = reply_field(reply, 0), app = reply_field(reply, 1),
+                 state = reply_field(reply, 2);
+    struct rd r = rd_init(state.p, state.len);
+    size_t n = strlen(account);
 
-    if (a == NULL || p == NULL || l == NULL || a_len <= n + 1 || memcmp(a, account, n) != 0 ||
-        a[n] != ' ' || msisdn_parse(a + n + 1, a_len - n - 1, &w->msisdn) < 0)
-        return false;
-    struct rd r = rd_init(l, l_len);
-    rd_take(&r, 8);
-    w->expires_ms = (int64_t)((uint64_t)rd_u32(&r) << 32);
-    w->expires_ms += rd_u32(&r);
-    return !r.bad && str_copy(w->pin_id, sizeof w->pin_id, pin_id) &&
-           str_copy(w->account, sizeof w->account, account) &&
-           str_copy_n(w->app_id, sizeof w->app_id, p, p_len);
+    rd_take(&r, 14);
+    w->expires_ms = rd_u48(&r);
+    return !r.bad && owner.len > n + 1 && memcmp(owner.p, account, n) == 0 && owner.p[n] == ' ' &&
+           msisdn_parse(owner.p + n + 1, owner.len - n - 1, &w->msisdn) == 0 &&
+           str_copy(w->pin_id, sizeof w->pin_id, pin_id) &&
+           str_copy(w->account, sizeof w->account, account) && app.len == 2 * APP_LEN &&
+           str_copy_n(w->app_id, sizeof w->app_id, app.p, APP_LEN);
 }
 
 /* --- windows of applications ----------------------------------------------------------------- */

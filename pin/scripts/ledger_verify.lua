@@ -1,55 +1,54 @@
 -- One verdict.  KEYS: record, phone.  ARGV: 1 request, 2 tag of what was typed.
--- Answers {verdict, retry after, attempts left}.
+-- Answers verdict + 16 * (attempts left, or retry after).
 local rec, phone = KEYS[1], KEYS[2]
-local r = redis.call('HMGET', rec, 's', 'l', 'g', 'v')
-if not r[1] then
-    return {1, 0, 0}
+local s = redis.call('HGET', rec, 's')
+if not s then
+    return 1
 end
--- The last three requests with their verdicts: 8 octets, verdict, attempts left.
-local ring = r[4] or ''
-for at = 1, #ring, 13 do
-    if string.sub(ring, at, at + 7) == ARGV[1] then
-        local verdict, rest = struct.unpack('>BI4', ring, at + 8)
-        return {verdict, 0, rest}
-    end
-end
+local state, n, left, seq, verified, expires, multi, count, window =
+    struct.unpack('>BBI2I4I6I6BI2I4', s)
 local t = redis.call('TIME')
-local now = t[1] * 1000 + (t[2] - t[2] % 1000) / 1000
-local _, expires, _, multi, count, window = struct.unpack('>I8I8I4BI4I4', r[2])
-local start, used, w = 0, 0, redis.call('HGET', phone, 'v')
-if w then
-    start, used = struct.unpack('>I8I4', w)
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local start, used, ring, p = 0, 0, '', redis.call('GET', phone)
+if p then
+    start, used = struct.unpack('>I6I4', p, 57)
+    ring = string.sub(p, 67)
+end
+-- The number's last three requests with their verdicts: 8 octets, verdict, attempts left.
+for at = 1, #ring, 11 do
+    if string.sub(ring, at, at + 7) == ARGV[1] then
+        local verdict, rest = struct.unpack('>BI2', ring, at + 8)
+        return verdict + 16 * rest
+    end
 end
 if now - start >= window then
     start, used = now, 0
 end
 if used >= count then
-    return {2, start + window - now, 0}
+    return 2 + 16 * (start + window - now)
 end
-redis.call('HSET', phone, 'v', struct.pack('>I8I4', start, used + 1))
-if not w and redis.call('PTTL', phone) < window then
-    redis.call('PEXPIREAT', phone, start + window)
-end
-local state, n, left, seq, verified = struct.unpack('>BBI4I4I8', r[1])
-local verdict, rest, s = 5, 0, nil
+local verdict, rest = 5, 0
 if state == 3 or (state == 2 and multi == 0) then
     verdict = 4
 elseif state <= 2 and now < expires then
-    if r[3] == ARGV[2] then
-        verdict, state, verified = 0, 2, now
+    if string.sub(s, 28) == ARGV[2] then
+        verdict = 0
+        s = string.char(2) .. string.sub(s, 2, 8) .. struct.pack('>I6', now) .. string.sub(s, 15)
     else
         verdict, rest = 3, math.max(left - 1, 0)
-        left = rest
         if rest == 0 then
             state = 3
         end
+        s = struct.pack('>BBI2', state, n, rest) .. string.sub(s, 5)
     end
-    s = struct.pack('>BBI4I4I8', state, n, left, seq, verified)
+    redis.call('HSET', rec, 's', s)
 end
-ring = ARGV[1] .. struct.pack('>BI4', verdict, rest) .. string.sub(ring, 1, 26)
-if s then
-    redis.call('HSET', rec, 's', s, 'v', ring)
+local v = struct.pack('>I6I4c8BI2', start, used + 1, ARGV[1], verdict, rest) ..
+    string.sub(ring, 1, 22)
+if p then
+    redis.call('SET', phone, string.sub(p, 1, 56) .. v, 'KEEPTTL')
 else
-    redis.call('HSET', rec, 'v', ring)
+    redis.call('SET', phone, struct.pack('>I6I4I4I6', 0, 0, seq, 0) .. string.rep('\0', 36) .. v,
+        'PX', 86400000)
 end
-return {verdict, 0, rest}
+return verdict + 16 * rest

@@ -37,9 +37,9 @@ static int counted_sends(struct rig *r, const struct sample *s)
 {
     char phone[128];
     snprintf(phone, sizeof phone, "pb:{%.3s}:phone:demo:" RIG_APP ":" NUMBER, s->drawn.pin_id);
-    redisReply *reply = redisCommand(r->look, "HGET %s s", phone);
+    redisReply *reply = redisCommand(r->look, "GET %s", phone);
     assert_int_equal(reply->type, REDIS_REPLY_STRING);
-    int n = (uint8_t)reply->str[11];
+    int n = (uint8_t)reply->str[9];
     freeReplyObject(reply);
     return n;
 }
