@@ -927,7 +927,7 @@ static void the_text_of_a_message_is_gone_when_it_has_ended(void **state)
     bound((struct smpp_carrier_options){.window = 1});
     assert_false(memory_holds_the_pin());
     assert_int_equal(submit(0), 0);
-    assert_int_equal(submit_by(1, 20), 0);
+    assert_int_equal(submit(1), 0);
     assert_true(memory_holds_the_pin());
     answer(0x0b);
     answer(0);
