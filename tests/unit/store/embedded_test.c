@@ -140,6 +140,27 @@ static void be_a_gateway(struct rig *r, int fd)
     kill(getpid(), SIGKILL);
 }
 
+/* Within that time; a process is gone when all its threads are. */
+static bool is_gone(pid_t pid, int ms)
+{
+    struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+    bool gone = p.fd < 0 || poll(&p, 1, ms) == 1;
+    close(p.fd);
+    return gone;
+}
+
+static pid_t orphan_left;
+
+/* A test that failed must not leave it behind. */
+static int teardown(void **state)
+{
+    int err = rig_teardown(state);
+    if (orphan_left && !is_gone(orphan_left, 0))
+        kill(orphan_left, SIGKILL);
+    orphan_left = 0;
+    return err;
+}
+
 /* Returns the pid of the server that a killed gateway left. */
 static pid_t leave_an_orphan(struct rig *r)
 {
@@ -154,19 +175,8 @@ static pid_t leave_an_orphan(struct rig *r)
     close(fds[0]);
     waitpid(gateway, NULL, 0);
     assert_int_equal(kill(pid, 0), 0);
+    orphan_left = pid;
     return pid;
-}
-
-static bool is_gone(pid_t pid)
-{
-    char path[64], line[128] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *f = fopen(path, "r");
-    if (!f)
-        return true;
-    bool has = fgets(line, sizeof line, f) != NULL;
-    fclose(f);
-    return !has || strstr(line, ") Z ") != NULL; /* whoever inherits it may be slow */
 }
 
 static void the_orphan_of_a_killed_gateway_is_adopted_and_ended(void **state)
@@ -179,7 +189,7 @@ static void the_orphan_of_a_killed_gateway_is_adopted_and_ended(void **state)
     assert_true(log_has(r, "embedded_adopted"));
     assert_null(store_new(r->base, r->reap, NULL, &r->o)); /* we are a gateway like any other */
     rig_free_store(r);
-    assert_true(is_gone(orphan));
+    assert_true(is_gone(orphan, 0));
     assert_int_equal(access(in_dir(r, "home/redis.sock"), F_OK), -1);
 }
 
@@ -208,6 +218,18 @@ static void an_orphan_that_does_not_listen_is_waited_for(void **state)
     assert_string_equal(answer_to(r, "GET k"), "orphaned");
 }
 
+static void a_socket_left_over_is_not_taken_for_a_server(void **state)
+{
+    struct rig *r = use_embedded(state);
+    pid_t orphan = leave_an_orphan(r);
+    kill(orphan, SIGKILL);
+    assert_true(is_gone(orphan, PATIENCE_MS));
+    assert_int_equal(access(in_dir(r, "home/redis.sock"), F_OK), 0);
+    rig_up(r);
+    assert_string_equal(answer_to(r, "GET k"), "orphaned");
+    assert_false(log_has(r, "cannot connect"));
+}
+
 static void a_server_deaf_to_sigterm_is_killed_in_the_end(void **state)
 {
     struct rig *r = use_embedded(state);
@@ -217,6 +239,7 @@ static void a_server_deaf_to_sigterm_is_killed_in_the_end(void **state)
     rig_free_store(r);
     assert_int_equal(kill(pid, 0), -1);
     assert_true(log_has(r, "embedded_killed"));
+    assert_int_equal(access(in_dir(r, "home/redis.sock"), F_OK), -1);
 }
 
 static void assert_refused(struct rig *r, const char *why)
@@ -272,7 +295,7 @@ static void a_program_that_is_missing_is_refused_with_a_hint(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, teardown)
         T(a_folder_is_made_for_the_owner_alone),
         T(its_server_listens_nowhere_else_and_keeps_its_data),
         T(only_the_lock_is_inherited),
@@ -283,6 +306,7 @@ int main(void)
         T(the_orphan_of_a_killed_gateway_is_adopted_and_ended),
         T(an_adopted_server_that_dies_is_started_again),
         T(an_orphan_that_does_not_listen_is_waited_for),
+        T(a_socket_left_over_is_not_taken_for_a_server),
         T(a_server_deaf_to_sigterm_is_killed_in_the_end),
         T(a_folder_open_to_others_is_refused),
         T(a_folder_that_is_none_is_refused),
