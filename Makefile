@@ -46,7 +46,7 @@ GEN     := $(B)/gen/pin_scripts.h
 # Sanitizers end the process at the first finding, so that no test can pass over one.
 ASAN    := -fsanitize=address,undefined -fno-sanitize-recover=all
 # The optimiser's warnings are not to be trusted there: the release build asks for none.
-ASANCC  := -O1 -g -fno-omit-frame-pointer -fPIE -Wno-conversion -Wno-format-truncation -Wno-error $(ASAN)
+ASANCC  := -O1 -g -fno-omit-frame-pointer -fPIE -Wno-conversion -Wno-error $(ASAN)
 FUZZ_SECONDS ?= 20
 
 all: $(PROGS) $(SIM)
@@ -106,7 +106,7 @@ check: all $(UNIT) $(OPINION)
 	@MAKE='$(MAKE)' B='$(B)' sh tests/run.sh lint unit integration
 
 asan:
-	@$(MAKE) --no-print-directory B=build/asan HARDEN='$(ASANCC)' LDHARD='$(ASAN) -pie' sanitized
+	@$(MAKE) --no-print-directory B=build/asan HARDEN='$(ASANCC) -Wno-format-truncation' LDHARD='$(ASAN) -pie' sanitized
 
 sanitized: all $(UNIT) $(OPINION)
 	@MAKE='$(MAKE)' B='$(B)' PINBIND_SLOW=4 sh tests/run.sh unit integration
@@ -144,11 +144,11 @@ demo: all
 install: all
 	install -D -t $(DESTDIR)$(PREFIX)/sbin $(B)/pinbindd
 	install -D -t $(DESTDIR)$(PREFIX)/bin $(B)/pinbindctl $(B)/pinbind-smsc
-	for m in man/*.[1-8]; do \
+	for m in $(wildcard man/*.[1-8]); do \
 	    install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${m##*.} $$m || exit 1; done
-	for c in conf/*.conf; do \
+	for c in $(wildcard conf/*.conf); do \
 	    install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/pinbind/examples $$c || exit 1; done
-	for u in systemd/*; do \
+	for u in $(wildcard systemd/*); do \
 	    install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $$u || exit 1; done
 	install -d -m 750 $(DESTDIR)/etc/pinbind
 
