@@ -92,8 +92,13 @@ $(OPINION): tests/peers/second_opinion.c
 
 .PRECIOUS: $(B)/%.o
 
+# The warnings of a compiler, clang for lint, without its output.
+syntax: $(GEN)
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -fsyntax-only $(SRC) $(wildcard $(MAINS)) $(SIMSRC) \
+	    $(wildcard tests/unit/*/*_test.c tests/fuzz/*.c tests/bench/*.c)
+
 lint:
-	@CC='$(CC)' B='$(B)' sh tests/lint/run.sh
+	@MAKE='$(MAKE)' B='$(B)' sh tests/lint/run.sh
 
 unit: $(UNIT)
 	@sh tests/unit/run.sh $(UNIT)
@@ -157,5 +162,5 @@ clean:
 
 -include $(OBJ:.o=.d) $(wildcard $(B)/tests/*/*.d $(B)/tests/*/*/*.d $(B)/gateway/*.d)
 
-.PHONY: all lint unit integration check asan sanitized valgrind fuzz fuzz-run bench cover cover-run \
+.PHONY: all lint syntax unit integration check asan sanitized valgrind fuzz fuzz-run bench cover cover-run \
         demo install clean

@@ -7,6 +7,9 @@ export PYTHONDONTWRITEBYTECODE=1
 
 layers() { $py $here/layers.py; }
 headers() { sh $here/headers.sh; }
+
+# the build shows gcc's warnings
+clang() { ${MAKE:-make} -s --no-print-directory CC=clang B="${B:-build}/clang" syntax; }
 size() { $py $here/size.py; }
 forbidden() { $py $here/forbidden.py; }
 
@@ -33,7 +36,7 @@ cppcheck() {
 selftest() { $py $here/selftest.py; }
 
 passed=0 failed=0 all=
-[ $# -gt 0 ] || { all=1; set -- layers headers size forbidden config_rows format cppcheck selftest; }
+[ $# -gt 0 ] || { all=1; set -- layers headers clang size forbidden config_rows format cppcheck selftest; }
 for check in "$@"; do
     if "$check"; then
         passed=$((passed + 1))

@@ -46,6 +46,7 @@ LAWS = [  # check, what is done to the tree, what lint must say
     ("layers", append("gateway/x.c", '#include "pin_scripts.h"\n'), "pin_scripts.h belongs to pin"),
     ("headers", append("base/x.h", HEADER % "struct x { size_t n; };"), "base/x.h:1: headers: does not compile alone"),
     ("headers", append("base/x.h", "int x;\n"), "base/x.h:1: headers: no include guard"),
+    ("clang", append("base/x.c", "int f(char *s);\nint f(char *s)\n{\n    return s = s, 0;\n}\n"), "self-assign"),
     ("size", append("base/x.c", function("long_one", "void", 80)), "long_one has 83 lines"),
     ("size", append("base/x.c", function("wide_one", "int a, int b, int c, int d, int e, int f", 1)),
      "wide_one has 6 parameters"),
@@ -71,7 +72,8 @@ def copy_tree(to):
     for folder in FOLDERS:
         if os.path.isdir(folder):
             shutil.copytree(folder, to / folder)
-    shutil.copy(".clang-format", to)
+    for file in (".clang-format", "Makefile"):
+        shutil.copy(file, to)
 
 
 def breaks(root, check, change, expected):
