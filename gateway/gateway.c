@@ -274,6 +274,7 @@ void gateway_free(struct gateway *g)
     pin_registry_free(g->registry);
     resp_server_free(g->resp);
     store_free(g->store);
+    event_base_loop(g->base, EVLOOP_NONBLOCK); /* look-ups that were cancelled tell so first */
     if (g->drain_limit)
         event_free(g->drain_limit);
     if (g->drain_look)

@@ -17,7 +17,7 @@ typedef void (*command_fn)(struct resp_request *r, const struct resp_command *cm
 struct command {
     const char *name;
     size_t min_args, max_args; /* the name counts; 0: no maximum but the limits' */
-    bool needs_account;
+    enum group { HANDSHAKE, CONNECTION, PIN } group; /* only HANDSHAKE is there before AUTH */
     command_fn fn;
     const char *args; /* as in the documentation */
     const char *summary;
@@ -238,7 +238,7 @@ static void put_doc(struct wr *w, const struct command *k, int proto)
     resp_str(w, "since");
     resp_str(w, PINBIND_VERSION);
     resp_str(w, "group");
-    resp_str(w, k->needs_account ? "pin" : "connection");
+    resp_str(w, k->group == PIN ? "pin" : "connection");
 }
 
 static void put_named(struct wr *w, const struct resp_command *cmd, bool docs, int proto)
@@ -413,27 +413,28 @@ static void cmd_cancel(struct resp_request *r, const struct resp_command *cmd)
  * ------------------------------------------------------------------------------------ */
 
 static const struct command commands[] = {
-    {"AUTH", 2, 3, false, cmd_auth, "[account] key", "Authenticate the connection"},
-    {"HELLO", 1, 0, false, cmd_hello, "[2|3] [AUTH account key] [SETNAME name]",
+    {"AUTH", 2, 3, HANDSHAKE, cmd_auth, "[account] key", "Authenticate the connection"},
+    {"HELLO", 1, 0, HANDSHAKE, cmd_hello, "[2|3] [AUTH account key] [SETNAME name]",
      "Choose the protocol version"},
-    {"PING", 1, 2, false, cmd_ping, "[message]", "Test the connection"},
-    {"ECHO", 2, 2, false, cmd_ping, "message", "Repeat the message"},
-    {"QUIT", 1, 1, false, cmd_quit, "", "Close after the answers"},
-    {"RESET", 1, 1, false, cmd_reset, "", "Forget authentication and protocol version"},
-    {"SELECT", 2, 2, false, cmd_select, "0", "For clients that expect it"},
-    {"CLIENT", 2, 0, false, cmd_client, "SETNAME|SETINFO|ID|GETNAME ...", "About the connection"},
-    {"COMMAND", 1, 0, false, cmd_command, "[DOCS|COUNT|INFO] [command ...]",
+    {"PING", 1, 2, CONNECTION, cmd_ping, "[message]", "Test the connection"},
+    {"ECHO", 2, 2, CONNECTION, cmd_ping, "message", "Repeat the message"},
+    {"QUIT", 1, 1, HANDSHAKE, cmd_quit, "", "Close after the answers"},
+    {"RESET", 1, 1, HANDSHAKE, cmd_reset, "", "Forget authentication and protocol version"},
+    {"SELECT", 2, 2, CONNECTION, cmd_select, "0", "For clients that expect it"},
+    {"CLIENT", 2, 0, CONNECTION, cmd_client, "SETNAME|SETINFO|ID|GETNAME ...",
+     "About the connection"},
+    {"COMMAND", 1, 0, CONNECTION, cmd_command, "[DOCS|COUNT|INFO] [command ...]",
      "What commands there are"},
-    {"INFO", 1, 0, false, cmd_info, "[section]", "About the server"},
-    {"PIN.SEND", 4, 0, true, cmd_send,
+    {"INFO", 1, 0, CONNECTION, cmd_info, "[section]", "About the server"},
+    {"PIN.SEND", 4, 0, PIN, cmd_send,
      "applicationId messageId to [FROM sender] [NC yes|no] [TRACK yes|no] [PLACEHOLDER name "
      "value]...",
      "Send a PIN by SMS"},
-    {"PIN.RESEND", 2, 0, true, cmd_resend, "pinId [TRACK yes|no] [PLACEHOLDER name value]...",
+    {"PIN.RESEND", 2, 0, PIN, cmd_resend, "pinId [TRACK yes|no] [PLACEHOLDER name value]...",
      "Send the same PIN again"},
-    {"PIN.VERIFY", 3, 3, true, cmd_verify, "pinId pin", "Is this the PIN?"},
-    {"PIN.STATUS", 2, 2, true, cmd_status, "pinId", "State, deliveries, attempts left"},
-    {"PIN.CANCEL", 2, 2, true, cmd_cancel, "pinId", "The PIN can no longer be verified"},
+    {"PIN.VERIFY", 3, 3, PIN, cmd_verify, "pinId pin", "Is this the PIN?"},
+    {"PIN.STATUS", 2, 2, PIN, cmd_status, "pinId", "State, deliveries, attempts left"},
+    {"PIN.CANCEL", 2, 2, PIN, cmd_cancel, "pinId", "The PIN can no longer be verified"},
 };
 
 static size_t count_commands(void)
@@ -458,7 +459,7 @@ void resp_dispatch(struct resp_request *r, const struct resp_command *cmd)
 {
     char text[200];
     const struct command *k = find_command(&cmd->argv[0]);
-    if (!k && !r->conn->is_authenticated) {
+    if (!r->conn->is_authenticated && (!k || k->group != HANDSHAKE)) {
         resp_reply_error(r, "NOAUTH Authentication required.");
     } else if (!k) {
         snprintf(text, sizeof text, "ERR unknown command '%.64s'", cmd->argv[0].p);
@@ -467,8 +468,6 @@ void resp_dispatch(struct resp_request *r, const struct resp_command *cmd)
         snprintf(text, sizeof text, "ERR wrong number of arguments for '%s': %s %.120s", k->name,
                  k->name, k->args);
         resp_reply_error(r, text);
-    } else if (k->needs_account && !r->conn->is_authenticated) {
-        resp_reply_error(r, "NOAUTH Authentication required.");
     } else {
         k->fn(r, cmd);
     }

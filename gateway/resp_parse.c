@@ -95,25 +95,41 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
+/* One word at p, quotes taken off in place ("a \" b" or 'a b'); NULL: the quotes do not match. */
+static char *take_word(char *p, char *end, struct resp_arg *out)
+{
+    char quote = *p == '"' || *p == '\'' ? *p++ : 0;
+    char *to = out->p = p;
+    while (p < end && (quote ? *p != quote : !is_blank(*p))) {
+        if (quote == '"' && *p == '\\' && p + 1 < end)
+            p++;
+        *to++ = *p++;
+    }
+    if (quote && (p == end || (p + 1 < end && !is_blank(p[1]))))
+        return NULL;
+    out->len = (size_t)(to - out->p);
+    p = p < end ? p + 1 : p;
+    *to = 0; /* on a quote, a blank or the line end */
+    return p;
+}
+
 static enum resp_result split_line(char *buf, char *nl, const struct resp_limits *limits,
                                    struct resp_command *out)
 {
-    *nl = 0;
-    for (char *p = buf; p < nl;) {
-        while (p < nl && is_blank(*p))
-            *p++ = 0;
-        if (p == nl)
-            break;
-        if (out->argc == limits->max_args) {
-            out->error = "too many arguments";
-            return RESP_ERROR;
-        }
-        char *start = p;
-        while (p < nl && !is_blank(*p))
-            p++;
-        out->argv[out->argc++] = (struct resp_arg){start, (size_t)(p - start)};
-    }
     out->consumed = (size_t)(nl + 1 - buf);
+    for (char *p = buf; p < nl;) {
+        if (is_blank(*p)) {
+            p++;
+            continue;
+        }
+        out->error = "too many arguments";
+        if (out->argc == limits->max_args)
+            return RESP_ERROR;
+        out->error = "unbalanced quotes in request";
+        p = take_word(p, nl, &out->argv[out->argc++]);
+        if (!p)
+            return RESP_ERROR;
+    }
     return RESP_OK;
 }
 

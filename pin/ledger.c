@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REPEAT_WITHIN_MS 1000 /* of an act that a caller waits for */
-#define RECONNECT_POLL   20   /* ms */
+/* Of an act that a caller waits for: long enough for the store to give up a silent connection,
+ * which takes it twice its time-out, and to ask again on a new one. */
+#define REPEAT_WITHIN_MS 3000
+#define RECONNECT_POLL   20 /* ms */
 #define BACKOFF_MIN_MS   100
 #define BACKOFF_MAX_MS   2000
 
@@ -209,24 +211,24 @@ static void act_wait(struct act *a, int64_t ms)
     evtimer_add(&a->timer, &tv);
 }
 
-/* A caller waits: one repeat when the fate is unknown, as soon as the store takes it. */
-static void fail_once_more(struct act *a, int err)
+/* A caller waits: when the fate is unknown, again as soon as the store takes it, for a while. */
+static void fail_waited(struct act *a, int err)
 {
     bool unknown = err == ERR_TIMEOUT || err == ERR_LOST;
 
-    if (unknown)
-        a->unknown = err;
     if (unknown && !a->repeating) {
         a->repeating = true;
         a->give_up = mono_add_ms(mono_now(), REPEAT_WITHIN_MS);
-        a->l->info.repeats++;
-        if (act_send(a) < 0)
-            act_wait(a, RECONNECT_POLL);
-    } else if (!unknown && a->repeating && !mono_is_past(a->give_up, mono_now())) {
-        act_wait(a, RECONNECT_POLL);
-    } else {
-        act_finish_error(a, a->unknown != 0 ? a->unknown : err);
     }
+    if (unknown)
+        a->unknown = err;
+    if (!a->repeating || mono_is_past(a->give_up, mono_now())) {
+        act_finish_error(a, a->unknown != 0 ? a->unknown : err);
+        return;
+    }
+    a->l->info.repeats += unknown;
+    if (!unknown || act_send(a) < 0)
+        act_wait(a, RECONNECT_POLL);
 }
 
 static void fail_stubborn(struct act *a, int err)
@@ -250,7 +252,7 @@ static void act_fail(struct act *a, int err)
     if (a->patience == ACT_STUBBORN)
         fail_stubborn(a, err);
     else
-        fail_once_more(a, err);
+        fail_waited(a, err);
 }
 
 /* --- the life of an act ---------------------------------------------------------------------- */

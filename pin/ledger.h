@@ -228,7 +228,7 @@ int pin_ledger_verify(struct pin_ledger *l, const char *account, const char *pin
 int pin_ledger_resend(struct pin_ledger *l, const char *account, const char *pin_id,
                       const struct pin_limit *per_phone, const char *carrier, pin_ledger_cb cb,
                       void *arg) __attribute__((warn_unused_result));
-/* The record (never the PIN). */
+/* The record (never the PIN).  account NULL: an operator asks, and sees every account's. */
 int pin_ledger_status(struct pin_ledger *l, const char *account, const char *pin_id,
                       pin_ledger_cb cb, void *arg) __attribute__((warn_unused_result));
 /* PIN_OK also when it was over already. */

@@ -357,7 +357,7 @@ int pin_ledger_status(struct pin_ledger *l, const char *account, const char *pin
                       pin_ledger_cb cb, void *arg)
 {
     struct named_act *t;
-    int err = named_new(l, "status", account, pin_id, &t);
+    int err = named_new(l, "status", account ? account : ANY_ACCOUNT, pin_id, &t);
 
     if (err < 0)
         return err;

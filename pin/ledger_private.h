@@ -183,6 +183,9 @@ bool carriers_matched(struct carriers *c, const char *carrier, enum pin_id_mode 
 
 /* --- records: ledger_record.c ---------------------------------------------------------------- */
 
+/* An operator's, who sees them all; no account has this name. */
+#define ANY_ACCOUNT "*"
+
 /* fields: what HGETALL answers. False: no record, another account's, or it makes no sense. */
 bool record_read(struct pin_record *out, const char *account, const struct store_reply *fields);
 /* What time alone has changed: EXPIRED, IN_DOUBT. */

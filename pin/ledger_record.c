@@ -30,9 +30,13 @@ static bool read_fixed(struct pin_record *out, struct rd *r)
 
 static bool read_owner(struct pin_record *out, const char *account, struct rd *r)
 {
-    size_t n = strlen(account);
     const char *s = (const char *)r->p;
+    const char *blank = memchr(s, ' ', r->len);
+    size_t n = strlen(account);
 
+    if (strcmp(account, ANY_ACCOUNT) == 0)
+        return blank &&
+               msisdn_parse(blank + 1, r->len - (size_t)(blank + 1 - s), &out->msisdn) == 0;
     return r->len > n + 1 && memcmp(s, account, n) == 0 && s[n] == ' ' &&
            msisdn_parse(s + n + 1, r->len - n - 1, &out->msisdn) == 0;
 }

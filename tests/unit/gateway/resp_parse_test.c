@@ -61,6 +61,20 @@ static void an_inline_command_is_split_at_blanks(void **state)
     free(buf);
 }
 
+static void quotes_hold_an_inline_argument_together(void **state)
+{
+    (void)state;
+    static const char text[] = "ECHO \"two \\\" words\" 'x y' \"\"\r\n";
+    struct resp_command c;
+    char *buf;
+    assert_int_equal(parse(text, sizeof text - 1, &c, &buf), RESP_OK);
+    assert_int_equal(c.argc, 4);
+    assert_string_equal(c.argv[1].p, "two \" words");
+    assert_string_equal(c.argv[2].p, "x y");
+    assert_int_equal(c.argv[3].len, 0);
+    free(buf);
+}
+
 static void an_empty_line_is_passed_over(void **state)
 {
     (void)state;
@@ -101,6 +115,8 @@ static void what_breaks_the_protocol_is_an_error_with_a_reason(void **state)
         "*1\r\n$+2\r\nab\r\n",
         "*111111111111111111111111111111111111",
         "a b c d e f g h i\r\n",
+        "ECHO \"open\r\n",
+        "ECHO 'a'b\r\n",
         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
     };
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
@@ -143,6 +159,7 @@ int main(void)
         cmocka_unit_test(a_whole_array_gives_its_arguments_and_nothing_more_is_consumed),
         cmocka_unit_test(every_prefix_of_a_request_wants_more_and_leaves_the_octets_alone),
         cmocka_unit_test(an_inline_command_is_split_at_blanks),
+        cmocka_unit_test(quotes_hold_an_inline_argument_together),
         cmocka_unit_test(an_empty_line_is_passed_over),
         cmocka_unit_test(a_browser_is_recognised),
         cmocka_unit_test(what_breaks_the_protocol_is_an_error_with_a_reason),
