@@ -60,6 +60,16 @@ static void store_state_cb(void *arg, bool up, const char *reason)
 
 /* --- building, in the order in which the rooms stand on each other ------------------------- */
 
+int gateway_load_keys(const struct config *config, struct pin_keyring **ring, char *why,
+                      size_t why_size)
+{
+    char trouble[400];
+    int err = pin_keyring_load(config->pin_key_file, ring, trouble, sizeof trouble);
+    if (err)
+        snprintf(why, why_size, "%s: pin_key_file: %s", config->file, trouble);
+    return err;
+}
+
 static int start_keys(struct gateway *g, char *why, size_t why_size)
 {
     snprintf(why, why_size,
@@ -67,7 +77,7 @@ static int start_keys(struct gateway *g, char *why, size_t why_size)
              "must not be used");
     int err = pin_self_test();
     if (!err)
-        err = pin_keyring_load(g->config->pin_key_file, &g->ring, why, why_size);
+        err = gateway_load_keys(g->config, &g->ring, why, why_size);
     if (!err) {
         snprintf(why, why_size, "the random generator cannot be started");
         err = pin_random_start(g->ring, NULL);

@@ -10,6 +10,11 @@
 struct config;
 struct event_base;
 struct gateway;
+struct pin_keyring;
+
+/* The key file that the configuration names; why names both files. */
+int gateway_load_keys(const struct config *config, struct pin_keyring **ring, char *why,
+                      size_t why_size) __attribute__((warn_unused_result));
 
 /* The configuration stays the caller's and must outlive the gateway.  NULL: why is a sentence for
  * the operator that says what to do. */

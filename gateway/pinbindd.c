@@ -113,7 +113,7 @@ static int test_config(const struct config *config)
 {
     char why[512];
     struct pin_keyring *ring = NULL;
-    if (pin_keyring_load(config->pin_key_file, &ring, why, sizeof why)) {
+    if (gateway_load_keys(config, &ring, why, sizeof why)) {
         fprintf(stderr, "pinbindd: %s\n", why);
         return 1;
     }

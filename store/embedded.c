@@ -86,8 +86,7 @@ static int set_paths(struct embedded *e, const char *dir)
         return complain(dir, "the folder cannot be read", strerror(errno));
     if (!str_copy(e->dir, sizeof e->dir - sizeof SOCKET_NAME, real))
         return complain(dir, "the folder's name is too long for the socket in it", real);
-    memcpy(e->socket, e->dir, sizeof e->socket);
-    strcat(e->socket, SOCKET_NAME);
+    snprintf(e->socket, sizeof e->socket, "%s%s", e->dir, SOCKET_NAME);
     return 0;
 }
 
