@@ -29,10 +29,12 @@ end
 if receipt then
     c = struct.pack('>BI6I6', new, sent, done) .. string.sub(c, 14, 21) .. ARGV[4] ..
         string.sub(c, 30)
-elseif unanswered then
+else
     c = struct.pack('>BI6I6', new, sent, done) .. string.sub(c, 14)
 end
-if not unanswered then
+-- That nothing follows may be learnt after the refusal was recorded.
+local closing = not receipt and last == 1 and (att == 11 or att == 13)
+if not unanswered and not closing then
     if receipt then
         redis.call('HSET', rec, field, c, 'e' .. ARGV[1], ARGV[3])
     elseif #ARGV > 4 then

@@ -203,6 +203,7 @@ static void a_final_receipt_is_noted_once_even_when_its_mark_is_lost(void **stat
     assert_int_equal(do_accept(r, &s, "9"), PIN_OK);
     assert_int_equal(do_receipt(r, &args).verdict, PIN_OK);
     snprintf(key, sizeof key, "pb:{%03X}:dlr:acme:9:" NUMBER, store_bucket("9", 1));
+    RUN_UNTIL(r, look(r, "TTL %s", key) <= 600); /* it is marked */
     look(r, "SET %s M%s1" NUMBER " EX 100", key, s.drawn.pin_id);
     args.state = PIN_ATT_EXPIRED;
     assert_int_equal(do_receipt(r, &args).verdict, PIN_DUPLICATE);
@@ -326,6 +327,25 @@ static void an_id_that_the_operator_uses_again_leads_to_the_newest(void **state)
     assert_int_equal(do_sent(r, &c, &sent), PIN_OK);
     assert_int_equal(do_receipt(r, &args).verdict, PIN_OK);
     assert_int_equal(attempt_of(r, &c, 1), PIN_ATT_DELIVERED);
+}
+
+static void a_parked_receipt_that_gives_way_to_another_number_is_told(void **state)
+{
+    struct rig *r = *state;
+    struct sample a = sample_opened(r, NUMBER), b = sample_opened(r, "385911234568");
+    struct receipt_args args = {.id = "1",
+                                .mode = PIN_ID_STRING,
+                                .state = PIN_ATT_DELIVERED,
+                                .final = true,
+                                .msisdn = &a.msisdn};
+    const struct sent_args sent = {.state = PIN_ATT_ACCEPTED, .mode = PIN_ID_STRING, .id = "1"};
+    assert_int_equal(do_receipt(r, &args).verdict, PIN_PARKED);
+    args.msisdn = &b.msisdn;
+    assert_int_equal(do_receipt(r, &args).verdict, PIN_PARKED);
+    assert_int_equal(r->unmatched, 1);
+    assert_int_equal(do_sent(r, &a, &sent), PIN_OK);
+    assert_int_equal(r->unmatched, 2);
+    assert_int_equal(attempt_of(r, &a, 1), PIN_ATT_ACCEPTED);
 }
 
 static void a_parked_receipt_that_nothing_matches_is_told(void **state)
@@ -593,6 +613,7 @@ int main(void)
         T(in_auto_one_numbers_hex_is_not_anothers_decimal),
         T(a_receipt_that_names_no_number_matches_by_id_outside_auto),
         T(an_id_that_the_operator_uses_again_leads_to_the_newest),
+        T(a_parked_receipt_that_gives_way_to_another_number_is_told),
         T(a_parked_receipt_that_nothing_matches_is_told),
         T(the_watch_over_parked_receipts_is_bounded),
         T(a_carrier_in_auto_settles_after_a_hundred_alike),
