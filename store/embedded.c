@@ -86,7 +86,9 @@ static int set_paths(struct embedded *e, const char *dir)
         return complain(dir, "the folder cannot be read", strerror(errno));
     if (!str_copy(e->dir, sizeof e->dir - sizeof SOCKET_NAME, real))
         return complain(dir, "the folder's name is too long for the socket in it", real);
-    snprintf(e->socket, sizeof e->socket, "%s%s", e->dir, SOCKET_NAME);
+    size_t n = strlen(e->dir);
+    memcpy(e->socket, e->dir, n);
+    memcpy(e->socket + n, SOCKET_NAME, sizeof SOCKET_NAME);
     return 0;
 }
 
