@@ -1,5 +1,6 @@
 #include "gateway/carriers.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/msisdn.h"
 #include "base/result.h"
@@ -16,6 +17,7 @@
  * keep them. */
 #define RECEIPTS_MAX    10000
 #define RECEIPT_HOLD_MS 5000
+#define DATE_GRAIN_MS   120000
 
 struct carrier {
     struct carriers *all;
@@ -52,6 +54,13 @@ static void receipt_done_cb(void *arg, const struct pin_answer *a)
     free(p);
 }
 
+/* The date in most receipts has no seconds: close to now, the arrival itself tells more (-1). */
+static int64_t done_at(int64_t done_ms)
+{
+    int64_t age = wall_ms() - done_ms;
+    return done_ms < 0 || (age > -DATE_GRAIN_MS && age < DATE_GRAIN_MS) ? -1 : done_ms;
+}
+
 static void fill_receipt(const struct carrier *c, const struct smpp_receipt *r,
                          const struct msisdn *from, struct pin_receipt *out)
 {
@@ -65,7 +74,7 @@ static void fill_receipt(const struct carrier *c, const struct smpp_receipt *r,
         .final = r->final,
         .err = r->err.p,
         .err_len = r->err.len,
-        .done_ms = r->done_ms,
+        .done_ms = done_at(r->done_ms),
         .hold_ms = RECEIPT_HOLD_MS,
     };
 }
