@@ -60,7 +60,8 @@ struct smpp_carrier_options {
     uint32_t window;                 /* unanswered submits per bind, 1..10000, default 10 */
     uint32_t max_queue;              /* messages waiting for room, default 1000 */
     uint32_t enquire_link_ms;        /* of silence before enquire_link, default 25000 */
-    uint32_t response_timeout_ms;    /* of a submit or enquire_link, default 30000 */
+    uint32_t response_timeout_ms;    /* of a submit or enquire_link, default 30000; a bind that
+                                        answers no submit for twice as long is bound anew */
     uint32_t connect_timeout_ms;     /* default 10000; resolving counts too */
     uint32_t bind_timeout_ms;        /* default 15000 */
     uint32_t unbind_timeout_ms;      /* default 5000 */

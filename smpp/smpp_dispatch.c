@@ -6,6 +6,12 @@
 
 #include <stdio.h>
 
+/* Of what a peer can send without end, each line stands for as many as came before it. */
+static enum log_level level_of_nth(uint64_t n)
+{
+    return (n & (n - 1)) == 0 ? LOG_LV_WARN : LOG_LV_DEBUG;
+}
+
 static void unexpected(struct smpp_session *s, const struct smpp_pdu *pdu)
 {
     s->counts.unexpected++;
@@ -90,10 +96,12 @@ static void on_submit_resp(struct smpp_session *s, const struct smpp_pdu *pdu)
     struct smpp_entry *e = smpp_window_take(&s->window, pdu->sequence_number);
     if (e) {
         s->counts.responses++;
+        s->mute_since.us = 0;
         answered(s, e, pdu);
     } else if (smpp_window_take_late(&s->window, pdu->sequence_number, &late)) {
         struct smpp_result r = result_of(s, pdu, late.written);
         s->counts.responses++;
+        s->mute_since.us = 0;
         s->env.ops->late_cb(s->env.owner, late.arg, &r);
     } else {
         unexpected(s, pdu);
@@ -102,14 +110,17 @@ static void on_submit_resp(struct smpp_session *s, const struct smpp_pdu *pdu)
 
 static void on_nack(struct smpp_session *s, const struct smpp_pdu *pdu)
 {
-    if (pdu->sequence_number == 0)
-        LOG(LOG_LV_WARN, s->id, "generic_nack", KV_HEX("status", pdu->command_status));
-    else if (s->state == SMPP_BINDING && pdu->sequence_number == s->bind_sequence)
+    if (pdu->sequence_number == 0) {
+        s->counts.unexpected++;
+        LOG(level_of_nth(s->counts.unexpected), s->id, "generic_nack",
+            KV_HEX("status", pdu->command_status), KV_I("count", s->counts.unexpected));
+    } else if (s->state == SMPP_BINDING && pdu->sequence_number == s->bind_sequence) {
         refused(s, pdu->command_status);
-    else if (s->state == SMPP_UNBINDING && pdu->sequence_number == s->unbind_sequence)
+    } else if (s->state == SMPP_UNBINDING && pdu->sequence_number == s->unbind_sequence) {
         smpp_session_end(s, SMPP_END_STOPPED, "unbind refused", pdu->command_status);
-    else
+    } else {
         on_submit_resp(s, pdu);
+    }
 }
 
 /* --- deliveries --- */
@@ -206,8 +217,8 @@ void smpp_session_dispatch(struct smpp_session *s, const struct smpp_frame *fram
     const struct handler *h = find_handler(frame->command_id);
     if (decoded == SMPP_DECODE_MALFORMED) {
         s->counts.malformed++;
-        LOG(LOG_LV_WARN, s->id, "pdu_malformed", KV_S("command", pdu.command),
-            KV_S("defect", pdu.defect));
+        LOG(level_of_nth(s->counts.malformed), s->id, "pdu_malformed", KV_S("command", pdu.command),
+            KV_S("defect", pdu.defect), KV_I("count", s->counts.malformed));
     }
     if (!h)
         turn_away(s, NULL, &pdu, ESME_RINVCMDID);

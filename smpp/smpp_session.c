@@ -260,6 +260,7 @@ static void blocked_cb(void *arg)
 {
     struct smpp_session *s = arg;
     smpp_session_pull_back(s);
+    unbind_when_empty(s);
     s->env.ops->room_cb(s->env.owner); /* other binds may take it */
 }
 
@@ -307,6 +308,7 @@ static void connect_to(struct smpp_session *s)
         return;
     }
     s->serial = ++last_serial;
+    s->mute_since.us = 0;
     smpp_window_reset(&s->window);
 }
 
@@ -383,6 +385,18 @@ static void check_link(struct smpp_session *s, struct mono now)
     s->link_until = mono_add_ms(now, options(s)->response_timeout_ms);
 }
 
+/*
+ * A peer may answer enquire_link and no submit any more: after two time-outs without an answer it
+ * is left.  A single one says nothing, and its answer may still come.
+ */
+static void check_mute(struct smpp_session *s, struct mono now)
+{
+    int64_t limit_ms = 2 * (int64_t)options(s)->response_timeout_ms;
+    if (s->state == SMPP_BOUND && s->mute_since.us &&
+        mono_is_past(mono_add_ms(s->mute_since, limit_ms), now))
+        lost(s, "submits are not answered");
+}
+
 static void check_window(struct smpp_session *s, struct mono now)
 {
     struct smpp_entry *e;
@@ -390,12 +404,16 @@ static void check_window(struct smpp_session *s, struct mono now)
     while ((e = smpp_window_expire(&s->window, now))) {
         uint32_t sequence = e->sequence;
         expired++;
+        if (!s->mute_since.us)
+            s->mute_since = e->written;
         in_doubt(s, e, "no answer in time");
         smpp_session_left(s, sequence);
     }
-    if (expired)
-        LOG(LOG_LV_WARN, s->id, "submits_in_doubt", KV_I("count", expired),
-            KV_S("reason", "no_answer"));
+    if (!expired)
+        return;
+    LOG(LOG_LV_WARN, s->id, "submits_in_doubt", KV_I("count", expired),
+        KV_S("reason", "no_answer"));
+    check_mute(s, now);
 }
 
 static void check_pace(struct smpp_session *s, struct mono now)

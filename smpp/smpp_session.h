@@ -97,6 +97,7 @@ struct smpp_session {
     struct mono state_until; /* us 0: no bound */
     struct mono last_received;
     struct mono link_until; /* an enquire_link waits for any PDU until then; us 0: none */
+    struct mono mute_since; /* the first submit given up with no answer since; us 0: none */
 
     enum smpp_pace pace;
     struct mono pace_until;

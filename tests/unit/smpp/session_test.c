@@ -421,12 +421,12 @@ static void answers_that_nothing_waits_for_are_counted_and_ignored(void **state)
     PEER_SAY0(&peer, NACK, 3, 0);                             /* names no request */
     peer_sync(&peer);
     assert_int_equal(n_outcomes, 0);
-    assert_int_equal(s.counts.unexpected, 3);
+    assert_int_equal(s.counts.unexpected, 4);
     PEER_SAYS(&peer, SUBMIT_RESP, 0, sequence, "a");
     PEER_SAYS(&peer, SUBMIT_RESP, 0, sequence, "a"); /* twice */
     peer_sync(&peer);
     assert_int_equal(n_outcomes, 1);
-    assert_int_equal(s.counts.unexpected, 4);
+    assert_int_equal(s.counts.unexpected, 5);
     assert_int_equal(s.state, SMPP_BOUND);
 }
 
@@ -891,6 +891,85 @@ static void a_probe_that_is_never_answered_does_not_stop_the_bind(void **state)
     assert_int_equal(smpp_session_room(&s), 1);
 }
 
+/* --- a peer that is there and does not work --- */
+
+static void submit_unanswered(unsigned outcomes_then)
+{
+    submit(0);
+    peer_expect(&peer, SUBMIT, 0);
+    UNTIL(base, n_outcomes == outcomes_then);
+    assert_int_equal(outcomes[outcomes_then - 1].outcome, SMPP_UNKNOWN);
+}
+
+static void a_peer_that_answers_no_submit_any_more_is_left(void **state)
+{
+    (void)state;
+    bound(OPTIONS(.window = 2, .response_timeout_ms = 40));
+    submit_unanswered(1);
+    peer_sync(&peer); /* the link itself is alive */
+    assert_int_equal(s.state, SMPP_BOUND);
+    submit_unanswered(2);
+    UNTIL(base, n_ended == 1);
+    assert_int_equal(ended_as, SMPP_END_NETWORK);
+    assert_int_equal(s.state, SMPP_IDLE);
+    assert_string_equal(s.reason, "submits are not answered");
+}
+
+static void a_late_answer_shows_that_submits_are_answered(void **state)
+{
+    (void)state;
+    bound(OPTIONS(.window = 2, .response_timeout_ms = 40));
+    submit_unanswered(1);
+    PEER_SAYS(&peer, SUBMIT_RESP, 0, outcomes[0].entry->sequence, "late");
+    UNTIL(base, n_late == 1);
+    submit_unanswered(2);
+    peer_sync(&peer);
+    assert_int_equal(s.state, SMPP_BOUND);
+}
+
+static void draining_goes_on_when_the_last_submit_could_not_be_written(void **state)
+{
+    (void)state;
+    static const uint8_t junk[4096];
+    bound(OPTIONS(.window = 2, .unbind_timeout_ms = 50));
+    event_del(peer.ev_read);
+    while (send(s.conn->fd, junk, sizeof junk, MSG_NOSIGNAL) > 0)
+        ;
+    while (send(s.conn->fd, junk, 1, MSG_NOSIGNAL) > 0)
+        ;
+    submit(0);
+    smpp_session_drain(&s);
+    UNTIL(base, n_backs == 1);
+    UNTIL(base, s.state == SMPP_CLOSED);
+    assert_int_equal(n_outcomes, 0);
+}
+
+static void a_flood_of_nonsense_is_counted_and_leaves_few_lines(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/session_test_XXXXXX", c;
+    int fd = mkstemp(path);
+    unsigned lines = 0;
+    assert_true(fd >= 0);
+    unlink(path);
+    bound(OPTIONS(.window = 2));
+    log_set_fd(fd);
+    for (uint32_t i = 1; i <= 200; i++) {
+        peer_say(&peer, DELIVER, 0, i, "\0\1", 2);
+        PEER_SAY0(&peer, NACK, 3, 0);
+        peer_expect(&peer, DELIVERED, 1);
+    }
+    peer_sync(&peer);
+    log_set_fd(-1);
+    assert_int_equal(s.counts.malformed, 200);
+    assert_int_equal(s.counts.unexpected, 200);
+    lseek(fd, 0, SEEK_SET);
+    while (read(fd, &c, 1) == 1)
+        lines += c == '\n';
+    close(fd);
+    assert_in_range(lines, 2, 20);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -945,6 +1024,10 @@ int main(void)
         T(a_throttled_bind_pauses_then_probes_with_one_message),
         T(the_throttling_of_one_window_is_one_pause),
         T(a_probe_that_is_never_answered_does_not_stop_the_bind),
+        T(a_peer_that_answers_no_submit_any_more_is_left),
+        T(a_late_answer_shows_that_submits_are_answered),
+        T(draining_goes_on_when_the_last_submit_could_not_be_written),
+        T(a_flood_of_nonsense_is_counted_and_leaves_few_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
