@@ -163,7 +163,9 @@ static void pump(struct smpp_carrier *c)
     if (!c->queue)
         return;
     expire(c);
-    while (c->queue && !c->freed && (s = roomiest(c))) {
+    /* What is overdue was put by a callback of expire(): the timer has it. */
+    while (c->queue && !c->freed && !mono_is_past(c->queue->deadline, mono_now()) &&
+           (s = roomiest(c))) {
         struct smpp_entry *e = dequeue(c, next_for(c, s));
         moved = true;
         if (smpp_session_send(s, e) != 0)
@@ -259,15 +261,6 @@ static void room_cb(void *owner)
         pump(c);
 }
 
-static struct smpp_str body_of(const struct smpp_pdu *pdu)
-{
-    const struct smpp_tlv *payload = smpp_pdu_tlv(pdu, SMPP_TLV_MESSAGE_PAYLOAD);
-    struct smpp_str body = smpp_pdu_str(pdu, SMPP_F_SHORT_MESSAGE);
-    if (body.len == 0 && payload)
-        body = (struct smpp_str){(const char *)payload->value, payload->len};
-    return body;
-}
-
 static void delivery_cb(void *owner, struct smpp_session *s, const struct smpp_pdu *pdu,
                         struct smpp_delivery handle)
 {
@@ -290,7 +283,7 @@ static void delivery_cb(void *owner, struct smpp_session *s, const struct smpp_p
         .destination_addr = smpp_pdu_str(pdu, SMPP_F_DESTINATION_ADDR),
         .data_coding = smpp_pdu_int(pdu, SMPP_F_DATA_CODING),
         .esm_class = smpp_pdu_int(pdu, SMPP_F_ESM_CLASS),
-        .octets = body_of(pdu),
+        .octets = smpp_pdu_message(pdu),
     };
     if (c->events.mo_cb)
         c->events.mo_cb(c->events.arg, c, &mo, handle);

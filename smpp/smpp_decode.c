@@ -298,6 +298,15 @@ struct smpp_str smpp_pdu_tlv_str(const struct smpp_pdu *pdu, uint16_t tag)
     return (struct smpp_str){(const char *)tlv->value, strnlen((const char *)tlv->value, tlv->len)};
 }
 
+struct smpp_str smpp_pdu_message(const struct smpp_pdu *pdu)
+{
+    struct smpp_str text = smpp_pdu_str(pdu, SMPP_F_SHORT_MESSAGE);
+    const struct smpp_tlv *payload = smpp_pdu_tlv(pdu, SMPP_TLV_MESSAGE_PAYLOAD);
+    if (text.len == 0 && payload)
+        text = (struct smpp_str){(const char *)payload->value, payload->len};
+    return text;
+}
+
 const char *smpp_field_name(enum smpp_field f)
 {
     switch (f) {

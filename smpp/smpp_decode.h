@@ -56,6 +56,8 @@ uint8_t smpp_pdu_int(const struct smpp_pdu *pdu, enum smpp_field f);
 const struct smpp_tlv *smpp_pdu_tlv(const struct smpp_pdu *pdu, uint16_t tag);
 /* TLV value as a string: up to a NUL or its end. */
 struct smpp_str smpp_pdu_tlv_str(const struct smpp_pdu *pdu, uint16_t tag);
+/* The message: short_message, or message_payload when that is empty. */
+struct smpp_str smpp_pdu_message(const struct smpp_pdu *pdu);
 const char *smpp_field_name(enum smpp_field f);
 
 #endif

@@ -232,15 +232,6 @@ bool smpp_receipt_parse(const char *text, size_t len, const struct smpp_receipt_
     return out->id.len || out->stat.len;
 }
 
-static struct smpp_str message_of(const struct smpp_pdu *pdu)
-{
-    struct smpp_str text = smpp_pdu_str(pdu, SMPP_F_SHORT_MESSAGE);
-    const struct smpp_tlv *payload = smpp_pdu_tlv(pdu, SMPP_TLV_MESSAGE_PAYLOAD);
-    if (text.len == 0 && payload)
-        text = (struct smpp_str){(const char *)payload->value, payload->len};
-    return text;
-}
-
 static void state_from_tlv(const struct smpp_tlv *tlv, struct smpp_receipt *out)
 {
     unsigned state = 0; /* one octet by the book, two by some */
@@ -272,7 +263,7 @@ bool smpp_receipt_from_pdu(const struct smpp_pdu *pdu, const struct smpp_receipt
 {
     if (pdu->command_id != (uint32_t)SMPP_DELIVER_SM && pdu->command_id != (uint32_t)SMPP_DATA_SM)
         return false;
-    struct smpp_str text = message_of(pdu);
+    struct smpp_str text = smpp_pdu_message(pdu);
     struct smpp_str id = smpp_pdu_tlv_str(pdu, SMPP_TLV_RECEIPTED_MESSAGE_ID);
     const struct smpp_tlv *state = smpp_pdu_tlv(pdu, SMPP_TLV_MESSAGE_STATE);
     smpp_receipt_parse(text.p, text.len, options, out);

@@ -805,6 +805,25 @@ static void freeing_ends_everything_outstanding_before_it_returns(void **state)
         assert_int_equal(fates[i].calls, 1);
 }
 
+static void submit_overdue(void)
+{
+    if (n_done < 3)
+        assert_int_equal(submit_by(n_done, -1), 0);
+}
+
+static void an_overdue_message_put_inside_an_outcome_is_not_sent(void **state)
+{
+    (void)state;
+    bound((struct smpp_carrier_options){.window = 1});
+    in_outcome = submit_overdue;
+    assert_int_equal(submit(0), 0);
+    answer(0);
+    UNTIL(base, n_done == 3);
+    peer_sync(&peer); /* no submit_sm has come */
+    assert_int_equal(fates[1].outcome, SMPP_NOT_SENT);
+    assert_int_equal(fates[2].outcome, SMPP_NOT_SENT);
+}
+
 static void free_it(void)
 {
     in_outcome = NULL;
@@ -986,6 +1005,7 @@ int main(void)
         T(a_message_that_is_throttled_while_draining_ends_at_once),
         T(a_drain_without_a_bound_bind_ends_in_the_next_turn),
         T(freeing_ends_everything_outstanding_before_it_returns),
+        T(an_overdue_message_put_inside_an_outcome_is_not_sent),
         T(a_carrier_may_be_freed_inside_the_outcome_of_an_answer),
         T(a_carrier_may_be_freed_inside_the_outcome_of_a_loss),
         T(options_out_of_range_are_refused),
