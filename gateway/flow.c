@@ -34,6 +34,12 @@ static const char *ready_carrier(struct flow *f)
     return NULL;
 }
 
+/* The one that ready_carrier() gave last. */
+static const char *carrier_at_hand(const struct flow *f)
+{
+    return f->route.carriers[f->next_carrier - 1];
+}
+
 static bool has_ready_carrier(struct flow *f)
 {
     size_t at = f->next_carrier;
@@ -282,6 +288,13 @@ static void act_record_last(struct flow *f)
     record(f, true);
 }
 
+/* No attempt follows the refused one after all: answered at once, and the PIN is ended. */
+static void act_close(struct flow *f)
+{
+    flow_answer(f, false);
+    act_record_last(f);
+}
+
 static void act_record_unsent(struct flow *f)
 {
     f->outcome = PIN_ATT_NOT_SENT;
@@ -296,21 +309,22 @@ static void attempt_cb(void *arg, const struct pin_answer *a)
     if (!f)
         return;
     if (a->result || a->verdict != PIN_OK) {
-        LOG(LOG_LV_WARN, flow_log_id(f), "attempt_refused", KV_S("carrier", f->carrier),
+        LOG(LOG_LV_WARN, flow_log_id(f), "attempt_refused", KV_S("carrier", carrier_at_hand(f)),
             KV_S("reason", a->result ? err_text(a->result) : pin_verdict_name(a->verdict)));
         flow_event(f, EV_REFUSED);
         return;
     }
     f->attempt = a->attempt;
+    f->carrier = carrier_at_hand(f);
     flow_event(f, EV_OK);
 }
 
 static void act_next(struct flow *f)
 {
-    f->carrier = ready_carrier(f);
-    int err = !f->carrier ? ERR_UNAVAILABLE
-                          : pin_ledger_attempt(f->all->env.ledger, f->account, f->drawn.pin_id,
-                                               f->attempt, f->carrier, attempt_cb, flow_arg(f));
+    const char *next = ready_carrier(f);
+    int err = !next ? ERR_UNAVAILABLE
+                    : pin_ledger_attempt(f->all->env.ledger, f->account, f->drawn.pin_id,
+                                         f->attempt, next, attempt_cb, flow_arg(f));
     if (err)
         flow_event(f, EV_REFUSED);
 }
@@ -390,12 +404,13 @@ static const struct row {
     {FLOW_SUBMIT,   EV_IN_DOUBT, FLOW_DOUBT,    act_record_last},
     {FLOW_SUBMIT,   EV_DEADLINE, FLOW_SUBMIT,   act_answer}, /* octets left: SENT, in doubt */
     {FLOW_RETRY,    EV_OK,       FLOW_NEXT,     act_next},
-    {FLOW_RETRY,    EV_DEADLINE, FLOW_RECORD,   act_answer},
+    {FLOW_RETRY,    EV_DEADLINE, FLOW_CLOSE,    act_answer},
+    {FLOW_CLOSE,    EV_OK,       FLOW_RECORD,   act_close},
     {FLOW_NEXT,     EV_OK,       FLOW_SUBMIT,   act_submit},
-    {FLOW_NEXT,     EV_REFUSED,  FLOW_DONE,     act_answer},
+    {FLOW_NEXT,     EV_REFUSED,  FLOW_RECORD,   act_close},
     {FLOW_NEXT,     EV_DEADLINE, FLOW_GIVE_UP,  act_answer},
     {FLOW_GIVE_UP,  EV_OK,       FLOW_RECORD,   act_record_unsent},
-    {FLOW_GIVE_UP,  EV_REFUSED,  FLOW_DONE,     NULL},
+    {FLOW_GIVE_UP,  EV_REFUSED,  FLOW_RECORD,   act_close},
     {FLOW_RECORD,   EV_OK,       FLOW_DONE,     act_answer},
     {FLOW_RECORD,   EV_DEADLINE, FLOW_RECORD,   act_answer},
     {FLOW_DOUBT,    EV_OK,       FLOW_DOUBT,    linger},

@@ -231,6 +231,8 @@ static void start(struct flow *f)
 static struct flow *admit_new(struct flows *fs, const char *account, answer_cb cb, void *arg)
 {
     struct flow *f = NULL;
+    if (fs->is_draining || fs->info.open >= FLOWS_MAX)
+        fs->info.unavailable++;
     if (fs->is_draining)
         fail(cb, arg, ANSWER_UNAVAILABLE, "the gateway is shutting down");
     else if (fs->info.open >= FLOWS_MAX)
@@ -342,6 +344,12 @@ void flows_drain(struct flows *fs, void (*cb)(void *arg), void *arg)
     check_drained(fs);
 }
 
+/* An SMS may be out: the answer must not invite another one. */
+static bool has_submit(const struct flow *f)
+{
+    return f->state == FLOW_SUBMIT || f->state == FLOW_RECORD || f->state == FLOW_DOUBT;
+}
+
 void flows_free(struct flows *fs)
 {
     if (!fs)
@@ -353,7 +361,7 @@ void flows_free(struct flows *fs)
         if (f->all != fs)
             continue;
         flow_refuse(f, ANSWER_UNAVAILABLE, "the gateway is shutting down");
-        flow_answer(f, f->state != FLOW_SUBMIT && f->state != FLOW_RECORD);
+        flow_answer(f, !has_submit(f));
         flow_end(f);
     }
     free(fs);

@@ -27,6 +27,7 @@
     X(FLOW_RETRY, "RETRY", "a refusal is being recorded, another carrier follows")                 \
     X(FLOW_NEXT, "NEXT", "the next attempt is being written")                                      \
     X(FLOW_GIVE_UP, "GIVE_UP", "as NEXT, but the deadline has passed")                             \
+    X(FLOW_CLOSE, "CLOSE", "as RETRY, but the deadline has passed")                                \
     X(FLOW_RECORD, "RECORD", "the last outcome is being recorded")                                 \
     X(FLOW_DOUBT, "DOUBT", "waits for a late response")                                            \
     X(FLOW_DONE, "DONE", "over")

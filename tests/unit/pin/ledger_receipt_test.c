@@ -545,6 +545,24 @@ static void refused_everywhere_ends_a_pin_only_when_no_copy_may_be_out(void **st
     }
 }
 
+static void that_nothing_follows_may_be_told_after_the_refusal(void **state)
+{
+    struct rig *r = *state;
+    struct sample s = sample_opened(r, NUMBER);
+    const struct sent_args refused = {.state = PIN_ATT_REFUSED},
+                           closed = {.state = PIN_ATT_REFUSED, .last = true};
+    assert_int_equal(do_sent(r, &s, &refused), PIN_OK);
+    assert_int_equal(state_of(r, &s), PIN_PENDING);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(do_sent(r, &s, &closed), PIN_OK);
+        assert_int_equal(state_of(r, &s), PIN_NOT_SENT);
+        assert_int_equal(attempt_of(r, &s, 1), PIN_ATT_REFUSED);
+    }
+    s = sample_live(r, NUMBER);
+    assert_int_equal(do_sent(r, &s, &closed), PIN_OK);
+    assert_int_equal(state_of(r, &s), PIN_LIVE);
+}
+
 static void a_refused_attempt_keeps_its_status_and_the_pin_goes_on(void **state)
 {
     struct rig *r = *state;
@@ -626,6 +644,7 @@ int main(void)
         T(a_verified_pin_for_many_uses_is_superseded_and_stays_known_as_verified),
         T(other_applications_and_numbers_are_left_alone),
         T(refused_everywhere_ends_a_pin_only_when_no_copy_may_be_out),
+        T(that_nothing_follows_may_be_told_after_the_refusal),
         T(a_refused_attempt_keeps_its_status_and_the_pin_goes_on),
         T(a_late_response_settles_an_attempt_in_doubt),
         T(what_makes_no_sense_is_refused_at_once),
