@@ -3,7 +3,7 @@
 
 A comment "/* flat: why */" in a longer function allows it: one flat table or switch.  Memory and its
 length count as one parameter, a callback and its argument too.  Files of cases in tests/unit may have
-1000 lines.
+1200 lines.
 """
 import json
 import re
@@ -12,7 +12,7 @@ import subprocess
 import lint
 
 FUNCTION_LINES, FILE_LINES, PARAMETERS = 80, 600, 5
-CASES_LINES = 1000
+CASES_LINES = 1200
 
 
 def split(inner):
