@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,8 +39,11 @@ static const char usage[] =
 
 /* Commands of two words. */
 static const char *const groups[] = {"pinkey", "account", "key", "app", "message"};
-/* Options that take no value. */
+/* Options that take no value, and those that do. */
 static const char *const flags[] = {"no-look-alikes"};
+static const char *const values[] = {"active-from", "account", "name",   "set",   "app",
+                                     "text",        "type",    "length", "sender"};
+#define IS_IN(list, s) is_in(list, sizeof list / sizeof list[0], s)
 
 struct args {
     const char *socket;
@@ -49,15 +53,32 @@ struct args {
     json_t *options; /* "set" is an array */
 };
 
+static int vcomplain(int status, const char *fmt, va_list ap)
+{
+    fputs("pinbindctl: ", stderr);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+    return status;
+}
+
+static int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static int fail(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    fputs("pinbindctl: ", stderr);
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
+    int status = vcomplain(1, fmt, ap);
     va_end(ap);
-    return 1;
+    return status;
+}
+
+static int misused(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static int misused(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int status = vcomplain(2, fmt, ap);
+    va_end(ap);
+    return status;
 }
 
 /* --- arguments ------------------------------------------------------------------------------- */
@@ -70,18 +91,17 @@ static bool is_in(const char *const *list, size_t n, const char *s)
     return false;
 }
 
-static void add_option(json_t *options, const char *name, const char *value)
+/* False: the value cannot be a string of JSON. */
+static bool add_option(json_t *options, const char *name, const char *value)
 {
-    if (strcmp(name, "set") != 0) {
-        json_object_set_new(options, name, json_string(value));
-        return;
-    }
+    if (strcmp(name, "set") != 0)
+        return json_object_set_new(options, name, json_string(value)) == 0;
     json_t *list = json_object_get(options, "set");
     if (!list) {
         list = json_array();
         json_object_set_new(options, "set", list);
     }
-    json_array_append_new(list, json_string(value));
+    return json_array_append_new(list, json_string(value)) == 0;
 }
 
 static int take_option(struct args *a, char **argv, int *i)
@@ -89,13 +109,14 @@ static int take_option(struct args *a, char **argv, int *i)
     const char *name = argv[*i] + 2;
     if (strcmp(name, "json") == 0) {
         a->json = true;
-    } else if (is_in(flags, sizeof flags / sizeof flags[0], name)) {
+    } else if (IS_IN(flags, name)) {
         json_object_set_new(a->options, name, json_true());
-    } else if (argv[*i + 1]) {
-        add_option(a->options, name, argv[++*i]);
-    } else {
-        fail("--%s: a value is expected", name);
-        return 2;
+    } else if (!IS_IN(values, name)) {
+        return misused("%s: there is no such option", argv[*i]);
+    } else if (!argv[*i + 1]) {
+        return misused("%s: a value is expected", argv[*i]);
+    } else if (!add_option(a->options, name, argv[++*i])) {
+        return misused("--%s: the value is not UTF-8", name);
     }
     return 0;
 }
@@ -104,7 +125,7 @@ static void take_word(struct args *a, const char *word)
 {
     size_t n = strlen(a->command);
     bool second = n && !strchr(a->command, ' ') && !json_array_size(a->words) &&
-                  is_in(groups, sizeof groups / sizeof groups[0], a->command);
+                  IS_IN(groups, a->command);
     if (n && !second)
         json_array_append_new(a->words, json_string(word));
     else
@@ -127,14 +148,23 @@ static int parse_args(char **argv, struct args *a)
             a->socket = argv[++i];
         else if (strncmp(argv[i], "--", 2) == 0)
             status = take_option(a, argv, &i);
+        else if (argv[i][0] == '-')
+            status = strcmp(argv[i], "-s") == 0 ? misused("-s: a socket is expected")
+                                                : misused("%s: there is no such option", argv[i]);
         else
             take_word(a, argv[i]);
     }
-    if (!a->command[0]) {
+    if (!a->command[0] && !status) {
         fputs(usage, stderr);
         status = 2;
     }
     return status;
+}
+
+static void print_json(const json_t *v)
+{
+    json_dumpf(v, stdout, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
+    putchar('\n');
 }
 
 /* --- pinkey ------------------------------------------------------------------------------------
@@ -146,20 +176,20 @@ static int pinkey(const struct args *a, bool add)
     const char *file = json_string_value(json_array_get(a->words, 0));
     const char *from = json_string_value(json_object_get(a->options, "active-from"));
     int64_t at = wall_ms();
-    if (!file) {
-        fail("pinkey: a file is expected");
-        return 2;
-    }
+    if (!file)
+        return misused("pinkey: a file is expected");
     if (from && pin_time_parse(from, &at))
         return fail("--active-from %s: a time such as 2026-12-01T00:00:00Z is expected", from);
     int err = add ? pin_keyfile_add(file, at, why, sizeof why)
                   : pin_keyfile_new(file, why, sizeof why);
     if (err)
         return fail("%s", why);
+    json_t *made = json_pack("{s:s}", "file", file);
     if (a->json)
-        printf("{\"file\":\"%s\"}\n", file);
+        print_json(made);
     else
         printf("%s: %s\n", file, add ? "a key generation was added" : "made");
+    json_decref(made);
     return 0;
 }
 
@@ -336,8 +366,7 @@ static void print_list(json_t *list)
 static void print_result(const struct args *a, json_t *result)
 {
     if (a->json) {
-        json_dumpf(result, stdout, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
-        putchar('\n');
+        print_json(result);
     } else if (strcmp(a->command, "binds") == 0) {
         print_binds(result);
     } else if (strcmp(a->command, "config") == 0) {
@@ -369,6 +398,7 @@ int main(int argc, char **argv)
 {
     struct args a = {.socket = DEFAULT_SOCKET};
     (void)argc;
+    signal(SIGPIPE, SIG_IGN); /* a daemon that hangs up is told, not died of */
     a.words = json_array();
     a.options = json_object();
     int status = parse_args(argv, &a);
@@ -379,7 +409,7 @@ int main(int argc, char **argv)
         if (add || strcmp(a.command, "pinkey new") == 0)
             status = pinkey(&a, add);
         else
-            status = fail("pinkey: new or add is expected") + 1;
+            status = misused("pinkey: new or add is expected");
     } else {
         status = remote(&a);
     }
