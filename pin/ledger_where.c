@@ -63,7 +63,7 @@ void where_put(struct where_cache *c, const struct where *w)
     HASH_FIND(hh, c->nodes, w->pin_id, PIN_ID_SIZE - 1, n);
     if (n != NULL)
         return;
-    if (HASH_COUNT(c->nodes) >= c->max && c->nodes != NULL) {
+    if (HASH_COUNT(c->nodes) >= c->max) {
         n = c->nodes;
         HASH_DEL(c->nodes, n);
     } else {

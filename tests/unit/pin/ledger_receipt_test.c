@@ -53,6 +53,15 @@ static struct receipt_args delivered(const struct pair *p, const struct sample *
                                  .done_ms = 1790000000000};
 }
 
+/* Of the one key that a message id has; command is TTL or STRLEN. */
+static long long of_the_map(struct rig *r, const char *command)
+{
+    redisReply *keys = redisCommand(r->look, "KEYS pb:*:dlr:*");
+    long long v = keys->elements == 1 ? look(r, "%s %s", command, keys->element[0]->str) : -1;
+    freeReplyObject(keys);
+    return v;
+}
+
 static void is_delivered(struct rig *r, const struct sample *s, const struct pair *p)
 {
     struct got g;
@@ -104,7 +113,7 @@ static void a_receipt_before_its_response_is_parked_then_matched(void **state)
         assert_int_equal(attempt_of(r, &s, 1), PIN_ATT_PENDING);
         assert_int_equal(do_sent(r, &s, &sent), PIN_OK);
         is_delivered(r, &s, &pairs[i]);
-        RUN_UNTIL(r, look(r, "KEYS pb:*:dlr:*") == 1);
+        RUN_UNTIL(r, of_the_map(r, "TTL") > 0 && of_the_map(r, "TTL") <= 600);
         assert_int_equal(do_receipt(r, &receipt).verdict, PIN_DUPLICATE);
         rig_flush(r);
     }
@@ -236,7 +245,8 @@ static void an_intermediate_receipt_parked_leaves_the_map_for_the_final_one(void
         assert_int_equal(do_receipt(r, &args).verdict, PIN_PARKED);
         assert_int_equal(do_accept(r, &s, "33E95179"), PIN_OK);
         assert_int_equal(attempt_of(r, &s, 1), PIN_ATT_ENROUTE);
-        RUN_UNTIL(r, look(r, "KEYS pb:*:dlr:*") == 1);
+        RUN_UNTIL(r, of_the_map(r, "STRLEN") == (long long)strlen("M1" NUMBER) + 32);
+        assert_true(of_the_map(r, "TTL") > 600);
         assert_int_equal(do_delivered(r, &s, id).verdict, PIN_OK);
         assert_int_equal(attempt_of(r, &s, 1), PIN_ATT_DELIVERED);
         every_key_has_a_life(r);
