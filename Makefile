@@ -49,46 +49,49 @@ ASAN    := -fsanitize=address,undefined -fno-sanitize-recover=all
 ASANCC  := -O1 -g -fno-omit-frame-pointer -fPIE -Wno-conversion -Wno-error $(ASAN)
 FUZZ_SECONDS ?= 20
 
+# A line per file; V=1 shows the commands.
+say  = $(if $(V),,@printf '  %-5s %s\n' $(1) '$@';)
+
 all: $(PROGS) $(SIM)
 
 $(GEN): $(LUA) tests/lint/lua2c.sh
 	@mkdir -p $(@D)
-	sh tests/lint/lua2c.sh $(LUA) > $@
+	$(call say,GEN)sh tests/lint/lua2c.sh $(LUA) > $@
 
 $(B)/%.o: %.c | $(GEN)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIB): $(OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 $(B)/pinbindd $(B)/pinbindctl: $(B)/%: $(B)/gateway/%.o $(LIB)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # Its page is taken in by .incbin, which -MMD does not see.
 $(B)/tests/sim/web.o: $(wildcard tests/sim/web/*)
 
 # The simulator has a codec of its own: of ours it links base/ only.
 $(B)/pinbind-smsc: $(SIMSRC:%.c=$(B)/%.o) $(filter $(B)/base/%,$(OBJ))
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(B)/unit/%: $(B)/tests/unit/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(B)/bench/%: $(B)/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lm
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lm
 
 # Nothing of ours in it: libsmpp34 judges what we wrote.
 $(OPINION): tests/peers/second_opinion.c
 	@mkdir -p $(@D)
-	$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g -Wall -Wextra $(shell pkg-config --cflags libsmpp34) -o $@ $< -lsmpp34
+	$(call say,LINK)$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g -Wall -Wextra $(shell pkg-config --cflags libsmpp34) -o $@ $< -lsmpp34
 
 .PRECIOUS: $(B)/%.o
 
