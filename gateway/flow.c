@@ -147,8 +147,12 @@ static int open_resend(struct flow *f)
     if (!err)
         err = flow_text_render(f);
     if (!err)
-        err = pin_ledger_resend(f->all->env.ledger, f->account, f->drawn.pin_id,
-                                &f->policy.per_phone, f->carrier, opened_cb, flow_arg(f));
+        err = pin_ledger_resend(f->all->env.ledger,
+                                &(struct pin_next){.account = f->account,
+                                                   .pin_id = f->drawn.pin_id,
+                                                   .per_phone = &f->policy.per_phone,
+                                                   .carrier = f->carrier},
+                                opened_cb, flow_arg(f));
     return err;
 }
 
@@ -321,10 +325,12 @@ static void attempt_cb(void *arg, const struct pin_answer *a)
 
 static void act_next(struct flow *f)
 {
-    const char *next = ready_carrier(f);
-    int err = !next ? ERR_UNAVAILABLE
-                    : pin_ledger_attempt(f->all->env.ledger, f->account, f->drawn.pin_id,
-                                         f->attempt, next, attempt_cb, flow_arg(f));
+    struct pin_next next = {.account = f->account,
+                            .pin_id = f->drawn.pin_id,
+                            .carrier = ready_carrier(f),
+                            .last = f->attempt};
+    int err = next.carrier ? pin_ledger_attempt(f->all->env.ledger, &next, attempt_cb, flow_arg(f))
+                           : ERR_UNAVAILABLE;
     if (err)
         flow_event(f, EV_REFUSED);
 }

@@ -62,7 +62,7 @@ static int vcomplain(int status, const char *fmt, va_list ap)
 }
 
 static int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static int fail(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static int fail(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -402,9 +402,9 @@ int main(int argc, char **argv)
     a.words = json_array();
     a.options = json_object();
     int status = parse_args(argv, &a);
-    if (status)
-        return status;
-    if (strncmp(a.command, "pinkey", 6) == 0) {
+    if (status) {
+        /* what is wrong is told */
+    } else if (strncmp(a.command, "pinkey", 6) == 0) {
         bool add = strcmp(a.command, "pinkey add") == 0;
         if (add || strcmp(a.command, "pinkey new") == 0)
             status = pinkey(&a, add);

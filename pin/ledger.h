@@ -178,11 +178,17 @@ struct pin_open {
 int pin_ledger_open(struct pin_ledger *l, const struct pin_open *open, pin_ledger_cb cb, void *arg)
     __attribute__((warn_unused_result));
 
+struct pin_next { /* a further submission of a PIN */
+    const char *account;
+    const char *pin_id;
+    const char *carrier;               /* where it is pending from now on */
+    uint32_t last;                     /* attempt: the newest one that the caller knows */
+    const struct pin_limit *per_phone; /* resend: the number's send window */
+};
 /* Compare-and-set before each further submit: attempt `last` + 1 at the carrier, when `last` is
  * still the newest: PIN_OK, PIN_LOST_RACE, PIN_NOT_FOUND. */
-int pin_ledger_attempt(struct pin_ledger *l, const char *account, const char *pin_id, uint32_t last,
-                       const char *carrier, pin_ledger_cb cb, void *arg)
-    __attribute__((warn_unused_result));
+int pin_ledger_attempt(struct pin_ledger *l, const struct pin_next *next, pin_ledger_cb cb,
+                       void *arg) __attribute__((warn_unused_result));
 
 struct pin_sent {
     struct pin_owner owner;
@@ -225,8 +231,7 @@ int pin_ledger_verify(struct pin_ledger *l, const char *account, const char *pin
 
 /* Live and at least 60 s of life left; counts the number's window; writes the next attempt,
  * pending at the carrier; answers the record with nonce, step and sealed octets. */
-int pin_ledger_resend(struct pin_ledger *l, const char *account, const char *pin_id,
-                      const struct pin_limit *per_phone, const char *carrier, pin_ledger_cb cb,
+int pin_ledger_resend(struct pin_ledger *l, const struct pin_next *next, pin_ledger_cb cb,
                       void *arg) __attribute__((warn_unused_result));
 /* The record (never the PIN).  account NULL: an operator asks, and sees every account's. */
 int pin_ledger_status(struct pin_ledger *l, const char *account, const char *pin_id,

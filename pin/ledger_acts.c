@@ -293,57 +293,58 @@ static void attempt_reply(struct act *a, const struct store_reply *reply)
     finish_record((struct named_act *)a, &answer, reply_at(reply, 5), store_reply_at(reply, 6));
 }
 
-struct attempt_args {
-    const char *carrier;
-    int64_t last; /* -1: a resend */
-    struct pin_limit limit;
-};
-
-static int attempt_start(struct named_act *t, const struct attempt_args *args)
+/* A resend has a window and no newest attempt that its caller knows. */
+static int attempt_start(struct named_act *t, const struct pin_next *next)
 {
+    const struct pin_limit *window = next->per_phone;
     struct act *a = &t->a;
 
     named_command(t, &pin_ledger_script_attempt);
     act_put_str(a, t->account);
     act_put(a, a->rid, ACT_RID_SIZE);
-    act_put_str(a, args->carrier);
-    if (args->last < 0)
+    act_put_str(a, next->carrier);
+    if (window != NULL)
         act_put(a, NULL, 0);
     else
-        act_put_int(a, args->last);
-    act_put_int(a, args->limit.count);
-    act_put_int(a, args->limit.window_ms);
+        act_put_int(a, next->last);
+    act_put_int(a, window != NULL ? window->count : 0);
+    act_put_int(a, window != NULL ? window->window_ms : 0);
     act_put_int(a, PIN_ATTEMPTS_MAX);
     act_put_int(a, RESEND_MIN_MS);
     return act_start(a);
 }
 
-int pin_ledger_attempt(struct pin_ledger *l, const char *account, const char *pin_id, uint32_t last,
-                       const char *carrier, pin_ledger_cb cb, void *arg)
+static int next_new(struct pin_ledger *l, const char *name, const struct pin_next *next,
+                    struct named_act **out)
 {
-    const struct attempt_args args = {.carrier = carrier, .last = last};
-    struct named_act *t;
-    int err = carrier_is_valid(carrier) ? named_new(l, "attempt", account, pin_id, &t)
-                                        : ERR_INVALID;
-
-    if (err < 0)
-        return err;
-    act_for(&t->a, cb, arg, attempt_reply);
-    return attempt_start(t, &args);
+    return carrier_is_valid(next->carrier) ? named_new(l, name, next->account, next->pin_id, out)
+                                           : ERR_INVALID;
 }
 
-int pin_ledger_resend(struct pin_ledger *l, const char *account, const char *pin_id,
-                      const struct pin_limit *per_phone, const char *carrier, pin_ledger_cb cb,
+int pin_ledger_attempt(struct pin_ledger *l, const struct pin_next *next, pin_ledger_cb cb,
+                       void *arg)
+{
+    struct pin_next plain = *next;
+    struct named_act *t;
+    int err = next_new(l, "attempt", next, &t);
+
+    if (err < 0)
+        return err;
+    plain.per_phone = NULL;
+    act_for(&t->a, cb, arg, attempt_reply);
+    return attempt_start(t, &plain);
+}
+
+int pin_ledger_resend(struct pin_ledger *l, const struct pin_next *next, pin_ledger_cb cb,
                       void *arg)
 {
-    const struct attempt_args args = {.carrier = carrier, .last = -1, .limit = *per_phone};
     struct named_act *t;
-    int err = carrier_is_valid(carrier) ? named_new(l, "resend", account, pin_id, &t) : ERR_INVALID;
+    int err = next->per_phone != NULL ? next_new(l, "resend", next, &t) : ERR_INVALID;
 
     if (err < 0)
         return err;
     act_for(&t->a, cb, arg, attempt_reply);
-    return attempt_start(t, &args);
+    return attempt_start(t, next);
 }
 
 static void status_reply(struct act *a, const struct store_reply *reply)

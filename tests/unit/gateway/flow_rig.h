@@ -204,21 +204,20 @@ int pin_ledger_open(struct pin_ledger *l, const struct pin_open *open, pin_ledge
     return begin(OPEN, (void *)(uintptr_t)cb, arg);
 }
 
-int pin_ledger_resend(struct pin_ledger *l, const char *account, const char *pin_id,
-                      const struct pin_limit *per_phone, const char *carrier, pin_ledger_cb cb,
+int pin_ledger_resend(struct pin_ledger *l, const struct pin_next *next, pin_ledger_cb cb,
                       void *arg)
 {
-    (void)l, (void)account, (void)pin_id, (void)per_phone;
-    t.opened_for = carrier[0];
+    (void)l;
+    t.opened_for = next->carrier[0];
     return begin(RESEND, (void *)(uintptr_t)cb, arg);
 }
 
-int pin_ledger_attempt(struct pin_ledger *l, const char *account, const char *pin_id, uint32_t last,
-                       const char *carrier, pin_ledger_cb cb, void *arg)
+int pin_ledger_attempt(struct pin_ledger *l, const struct pin_next *next, pin_ledger_cb cb,
+                       void *arg)
 {
-    (void)l, (void)account, (void)pin_id;
-    assert_int_equal(last, t.sent.attempt);
-    t.opened_for = carrier[0];
+    (void)l;
+    assert_int_equal(next->last, t.sent.attempt);
+    t.opened_for = next->carrier[0];
     return begin(ATTEMPT, (void *)(uintptr_t)cb, arg);
 }
 

@@ -21,8 +21,12 @@ static struct pin_answer do_resend(struct rig *r, const struct sample *s, struct
 {
     *g = (struct got){0};
     return wait_for(r,
-                    pin_ledger_resend(r->ledger[0], s->account, s->drawn.pin_id,
-                                      &s->policy.per_phone, "gamma", got_cb, g),
+                    pin_ledger_resend(r->ledger[0],
+                                      &(struct pin_next){.account = s->account,
+                                                         .pin_id = s->drawn.pin_id,
+                                                         .per_phone = &s->policy.per_phone,
+                                                         .carrier = "gamma"},
+                                      got_cb, g),
                     g);
 }
 
@@ -190,7 +194,11 @@ static void of_two_gateways_one_wins_the_attempt(void **state)
         struct got g[8] = {0};
         int won = 0;
         for (int i = 0; i < 8; i++)
-            assert_int_equal(pin_ledger_attempt(r->ledger[i % 2], "demo", s.drawn.pin_id, 1, "beta",
+            assert_int_equal(pin_ledger_attempt(r->ledger[i % 2],
+                                                &(struct pin_next){.account = "demo",
+                                                                   .pin_id = s.drawn.pin_id,
+                                                                   .last = 1,
+                                                                   .carrier = "beta"},
                                                 got_cb, &g[i]),
                              0);
         for (int i = 0; i < 8; i++) {

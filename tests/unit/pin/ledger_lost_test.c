@@ -88,7 +88,12 @@ static void attempt_repeated_wins_again_and_writes_one(void **state)
         struct sample s = sample_opened(r, NUMBER);
         struct got g = {0}, st;
         WITH_LOSS(r, modes[m], 0, &g,
-                  pin_ledger_attempt(r->ledger[0], "demo", s.drawn.pin_id, 1, "beta", got_cb, &g));
+                  pin_ledger_attempt(r->ledger[0],
+                                     &(struct pin_next){.account = "demo",
+                                                        .pin_id = s.drawn.pin_id,
+                                                        .last = 1,
+                                                        .carrier = "beta"},
+                                     got_cb, &g));
         assert_int_equal(g.a.verdict, PIN_OK);
         assert_int_equal(g.a.attempt, 2);
         do_status(r, &s, &st);
@@ -104,8 +109,12 @@ static void resend_repeated_counts_once(void **state)
         struct sample s = sample_live(r, NUMBER);
         struct got g = {0};
         WITH_LOSS(r, modes[m], 0, &g,
-                  pin_ledger_resend(r->ledger[0], "demo", s.drawn.pin_id, &s.policy.per_phone,
-                                    "beta", got_cb, &g));
+                  pin_ledger_resend(r->ledger[0],
+                                    &(struct pin_next){.account = "demo",
+                                                       .pin_id = s.drawn.pin_id,
+                                                       .per_phone = &s.policy.per_phone,
+                                                       .carrier = "beta"},
+                                    got_cb, &g));
         assert_int_equal(g.a.verdict, PIN_OK);
         assert_int_equal(g.a.attempt, 2);
         assert_int_equal(g.record.n_attempts, 2);

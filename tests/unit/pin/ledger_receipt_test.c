@@ -617,7 +617,12 @@ static void what_makes_no_sense_is_refused_at_once(void **state)
         ERR_INVALID);
     assert_int_equal(pin_ledger_verify(r->ledger[0], "demo", "12", "1", 1, got_cb, &g),
                      ERR_INVALID);
-    assert_int_equal(pin_ledger_attempt(r->ledger[0], "demo", s.drawn.pin_id, 1, "a b", got_cb, &g),
+    assert_int_equal(pin_ledger_attempt(r->ledger[0],
+                                        &(struct pin_next){.account = "demo",
+                                                           .pin_id = s.drawn.pin_id,
+                                                           .last = 1,
+                                                           .carrier = "a b"},
+                                        got_cb, &g),
                      ERR_INVALID);
     assert_int_equal(info_of(r).outstanding, 0);
     assert_int_equal(g.calls, 0);

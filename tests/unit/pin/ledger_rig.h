@@ -506,9 +506,14 @@ static inline enum pin_verdict do_cancel(struct rig *r, const struct sample *s)
 static inline struct pin_answer do_attempt(struct rig *r, const struct sample *s, uint32_t last)
 {
     struct got g = {0};
-    return wait_for(
-        r, pin_ledger_attempt(r->ledger[0], s->account, s->drawn.pin_id, last, "beta", got_cb, &g),
-        &g);
+    return wait_for(r,
+                    pin_ledger_attempt(r->ledger[0],
+                                       &(struct pin_next){.account = s->account,
+                                                          .pin_id = s->drawn.pin_id,
+                                                          .last = last,
+                                                          .carrier = "beta"},
+                                       got_cb, &g),
+                    &g);
 }
 
 #endif

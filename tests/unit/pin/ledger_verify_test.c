@@ -213,12 +213,17 @@ static void another_account_sees_absence_and_changes_nothing(void **state)
         assert_int_equal(do_attempt(r, &thief, 1).verdict, PIN_NOT_FOUND);
         assert_int_equal(do_accept(r, &thief, "55"), PIN_NOT_FOUND);
         g = (struct got){0};
-        assert_int_equal(wait_for(r,
-                                  pin_ledger_resend(r->ledger[0], thief.account, s.drawn.pin_id,
-                                                    &s.policy.per_phone, "acme", got_cb, &g),
-                                  &g)
-                             .verdict,
-                         PIN_NOT_FOUND);
+        assert_int_equal(
+            wait_for(r,
+                     pin_ledger_resend(r->ledger[0],
+                                       &(struct pin_next){.account = thief.account,
+                                                          .pin_id = s.drawn.pin_id,
+                                                          .per_phone = &s.policy.per_phone,
+                                                          .carrier = "acme"},
+                                       got_cb, &g),
+                     &g)
+                .verdict,
+            PIN_NOT_FOUND);
     }
     struct got g;
     do_status(r, &s, &g);
@@ -279,7 +284,11 @@ static void a_record_that_is_gone_is_not_written(void **state)
     assert_int_equal(do_sent(r, &s, &(struct sent_args){.state = PIN_ATT_REFUSED, .last = true}),
                      PIN_NOT_FOUND);
     wait_for(r,
-             pin_ledger_resend(r->ledger[0], "demo", s.drawn.pin_id, &s.policy.per_phone, "acme",
+             pin_ledger_resend(r->ledger[0],
+                               &(struct pin_next){.account = "demo",
+                                                  .pin_id = s.drawn.pin_id,
+                                                  .per_phone = &s.policy.per_phone,
+                                                  .carrier = "acme"},
                                got_cb, &g),
              &g);
     assert_int_equal(g.a.verdict, PIN_NOT_FOUND);
