@@ -21,6 +21,8 @@
 
 /* How often a drain looks whether the last answers have left. */
 #define DRAIN_LOOK_MS 20
+/* A withdrawn key is dead within 5 s, of which a connection in use takes one (resp_auth.c). */
+#define KEY_CACHE_MS 4000
 
 struct gateway {
     struct event_base *base;
@@ -115,7 +117,7 @@ static int start_pins(struct gateway *g)
                                    .in_doubt_ms = longest_response * 1000,
                                    .max_outstanding = k->max_pending};
     struct flow_env f = {.base = g->base, .reap = g->reap, .ring = g->ring, .config = g->config};
-    g->registry = pin_registry_new(g->base, g->store, 0, 0);
+    g->registry = pin_registry_new(g->base, g->store, KEY_CACHE_MS, 0);
     g->ledger = g->registry ? pin_ledger_new(&o) : NULL;
     f.registry = g->registry;
     f.ledger = g->ledger;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "base/secret.h"
 #include "gateway/config.h"
 
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 /* Peers whose failures are remembered; at the bound the table starts anew. */
 #define FAILURES_MAX 4096
 #define WINDOW_MS    60000
+/* So often the registry is asked about the key of a connection in use; its cache holds 4 s. */
+#define KEY_TRUST_MS 1000
 
 struct auth_failures {
     char peer[48];
@@ -83,6 +86,10 @@ static void accept_account(struct resp_request *r, const char *account)
     struct resp_conn *c = r->conn;
     str_copy(c->account, sizeof c->account, account);
     c->is_authenticated = true;
+    secret_clear(&c->key);
+    c->key = c->tried;
+    c->tried = (struct secret){0};
+    c->key_checked = mono_now();
     if (!r->is_hello) {
         resp_reply_ok(r);
         return;
@@ -115,6 +122,7 @@ static void key_cb(void *arg, int result, const char *account)
     } else {
         resp_reply_error(r, "UNAVAILABLE the store does not answer, try again");
     }
+    secret_clear(&c->tried);
     resp_conn_go_on(c);
 }
 
@@ -127,7 +135,52 @@ void resp_authenticate(struct resp_request *r, const char *name, const struct re
         resp_reply_error(r, "TOO_MANY_REQUESTS too many wrong keys, try again in a minute");
         return;
     }
+    secret_clear(&c->tried);
+    if (secret_set(&c->tried, key->p, key->len)) {
+        resp_reply_error(r, "GENERAL_ERROR out of memory");
+        return;
+    }
     str_copy(r->auth_name, sizeof r->auth_name, name);
     c->is_waiting = true;
     pin_registry_find_key(c->server->env.registry, key->p, key->len, key_cb, r);
+}
+
+/* --- a key that is in use --------------------------------------------------------------------- */
+
+void resp_conn_forget(struct resp_conn *c)
+{
+    c->is_authenticated = false;
+    c->account[0] = 0;
+    secret_clear(&c->key);
+}
+
+bool resp_is_key_due(const struct resp_conn *c)
+{
+    return secret_is_set(&c->key) && mono_diff_ms(mono_now(), c->key_checked) >= KEY_TRUST_MS;
+}
+
+static void checked_cb(void *arg, int result, const char *account)
+{
+    struct resp_request *r = arg;
+    struct resp_conn *c = r->conn;
+    if (!c) {
+        resp_reply_nothing(r);
+        return;
+    }
+    if (result == ERR_NOTFOUND || (!result && strcmp(account, c->account) != 0)) {
+        LOG(LOG_LV_WARN, NULL, "key_withdrawn", KV_I("client", c->id), KV_S("peer", c->peer),
+            KV_S("account", c->account));
+        resp_conn_forget(c);
+    }
+    resp_reply_nothing(r);
+    resp_conn_go_on(c);
+}
+
+void resp_check_key(struct resp_request *r)
+{
+    struct resp_conn *c = r->conn;
+    c->key_checked = mono_now();
+    c->is_waiting = true;
+    pin_registry_find_key(c->server->env.registry, (const char *)c->key.data, c->key.len,
+                          checked_cb, r);
 }

@@ -69,6 +69,7 @@ static void cmd_reset(struct resp_request *r, const struct resp_command *cmd)
     (void)cmd;
     c->proto = 2;
     c->name[0] = 0;
+    resp_conn_forget(c);
     c->is_authenticated = strcmp(c->peer, "unix") == 0 && unix_account[0];
     str_copy(c->account, sizeof c->account, c->is_authenticated ? unix_account : "");
     resp_status(&w, "RESET");

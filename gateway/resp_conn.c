@@ -38,6 +38,20 @@ static void send_octets(struct resp_conn *c, const void *p, size_t n)
         return;
     }
     evbuffer_add(out, p, n);
+    if (c->is_unwritten)
+        return;
+    c->is_unwritten = true;
+    if (!c->server->unwritten)
+        event_active(c->server->flush, EV_TIMEOUT, 0);
+    LL_PREPEND2(c->server->unwritten, c, next_unwritten);
+}
+
+static void end_if_done(struct resp_conn *c)
+{
+    bool is_last = c->is_closing || (c->is_half_closed && !c->is_paused);
+    if (!c->is_dead && is_last && !c->requests &&
+        !evbuffer_get_length(bufferevent_get_output(c->bev)))
+        conn_end(c, c->is_closing ? "closed after the last answer" : "closed by the client");
 }
 
 /* Sends what is done up to the first request that is not. */
@@ -51,9 +65,7 @@ static void flush_done(struct resp_conn *c)
             send_octets(c, r->reply, r->reply_len);
         request_free(r);
     }
-    if (!c->is_dead && c->is_closing && !c->requests &&
-        !evbuffer_get_length(bufferevent_get_output(c->bev)))
-        conn_end(c, "closed after the last answer");
+    end_if_done(c);
 }
 
 static void keep_reply(struct resp_request *r, const struct wr *w)
@@ -81,8 +93,6 @@ void resp_reply(struct resp_request *r, const struct wr *w)
         return;
     }
     flush_done(c);
-    if (!c->is_dead && !c->is_waiting && !c->is_closing)
-        bufferevent_enable(c->bev, EV_READ);
 }
 
 void resp_reply_error(struct resp_request *r, const char *text)
@@ -101,6 +111,16 @@ void resp_reply_ok(struct resp_request *r)
     resp_reply(r, &w);
 }
 
+void resp_reply_nothing(struct resp_request *r)
+{
+    struct resp_conn *c = r->conn;
+    r->is_done = true;
+    if (c)
+        flush_done(c);
+    else
+        request_free(r);
+}
+
 void resp_reply_answer(void *request, const struct answer *a)
 {
     struct resp_request *r = request;
@@ -115,6 +135,8 @@ void resp_reply_answer(void *request, const struct answer *a)
 static void conn_free_cb(void *arg)
 {
     struct resp_conn *c = arg;
+    secret_clear(&c->key);
+    secret_clear(&c->tried);
     bufferevent_free(c->bev);
     free(c);
 }
@@ -128,6 +150,8 @@ static void conn_end(struct resp_conn *c, const char *reason)
         KV_S("reason", reason));
     bufferevent_disable(c->bev, EV_READ | EV_WRITE);
     DL_DELETE(c->server->conns, c);
+    if (c->is_unwritten)
+        LL_DELETE2(c->server->unwritten, c, next_unwritten);
     c->server->info.connections--;
     while (c->requests) {
         struct resp_request *r = c->requests;
@@ -229,10 +253,19 @@ static bool read_one(struct resp_conn *c, struct evbuffer *in)
     return go_on;
 }
 
+static void check_key(struct resp_conn *c)
+{
+    struct resp_request *r = c->is_dead || c->is_closing ? NULL : request_new(c);
+    if (r)
+        resp_check_key(r);
+}
+
 static void work(struct resp_conn *c)
 {
     struct evbuffer *in = bufferevent_get_input(c->bev);
     uint32_t max = c->server->env.config->max_in_flight;
+    if (resp_is_key_due(c) && !c->is_waiting && evbuffer_get_length(in))
+        check_key(c);
     while (!c->is_dead && !c->is_closing && !c->is_waiting && c->in_flight < max)
         if (!read_one(c, in))
             return;
@@ -241,6 +274,7 @@ static void work(struct resp_conn *c)
     /* the rest stays in the kernel until an answer has left */
     if (c->in_flight >= max)
         c->server->info.limits_hit++;
+    c->is_paused = true;
     bufferevent_disable(c->bev, EV_READ);
 }
 
@@ -255,6 +289,7 @@ void resp_conn_go_on(struct resp_conn *c)
     c->is_waiting = false;
     if (c->is_dead)
         return;
+    c->is_paused = false;
     bufferevent_enable(c->bev, EV_READ);
     /* what is in the input already: from the loop, not from inside a callback of a request */
     bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
@@ -263,19 +298,67 @@ void resp_conn_go_on(struct resp_conn *c)
 /* --- connections ---------------------------------------------------------------------------------
  */
 
+/* Reads on where the bound of requests in flight had stopped it. */
+static void resume(struct resp_conn *c)
+{
+    if (!c->is_paused || c->is_dead || c->is_waiting || c->is_closing)
+        return;
+    c->is_paused = false;
+    bufferevent_enable(c->bev, EV_READ);
+    work(c);
+}
+
+/*
+ * Answers leave by write() at the end of the loop turn that made them, all of a connection at once.
+ * The bufferevent writes (EV_WRITE) only while the socket is full: else each answer would cost two
+ * epoll_ctl() and a turn of the loop.
+ */
+static void write_out(struct resp_conn *c)
+{
+    struct evbuffer *out = bufferevent_get_output(c->bev);
+    if (bufferevent_get_enabled(c->bev) & EV_WRITE)
+        return;
+    evbuffer_unfreeze(out, 1);
+    evbuffer_write(out, bufferevent_getfd(c->bev)); /* an error comes again, to event_cb() */
+    evbuffer_freeze(out, 1);
+    if (evbuffer_get_length(out))
+        bufferevent_enable(c->bev, EV_WRITE);
+    else
+        end_if_done(c);
+}
+
+static void flush_cb(evutil_socket_t fd, short what, void *arg)
+{
+    struct resp_server *s = arg;
+    (void)fd;
+    (void)what;
+    while (s->unwritten) {
+        struct resp_conn *c = s->unwritten;
+        LL_DELETE2(s->unwritten, c, next_unwritten);
+        c->is_unwritten = false;
+        write_out(c);
+        resume(c);
+    }
+}
+
+/* The socket had been full, and all is written now. */
 static void write_cb(struct bufferevent *bev, void *arg)
 {
-    struct resp_conn *c = arg;
-    (void)bev;
-    flush_done(c);
-    if (!c->is_dead && !c->is_waiting && !c->is_closing)
-        work(c);
+    bufferevent_disable(bev, EV_WRITE);
+    end_if_done(arg);
 }
 
 static void event_cb(struct bufferevent *bev, short what, void *arg)
 {
     struct resp_conn *c = arg;
-    if (what & BEV_EVENT_TIMEOUT) {
+    if (what & BEV_EVENT_EOF) {
+        c->is_half_closed = true;
+        work(c);
+        end_if_done(c);
+    } else if ((what & BEV_EVENT_TIMEOUT) && (what & BEV_EVENT_WRITING)) {
+        c->server->info.limits_hit++;
+        conn_end(c, "the client does not read");
+    } else if (what & BEV_EVENT_TIMEOUT) {
         if (c->in_flight || c->is_waiting) { /* it waits for us, not we for it */
             bufferevent_enable(bev, EV_READ);
             return;
@@ -283,7 +366,7 @@ static void event_cb(struct bufferevent *bev, short what, void *arg)
         c->server->info.limits_hit++;
         conn_end(c, "idle for too long");
     } else {
-        conn_end(c, what & BEV_EVENT_EOF ? "closed by the client" : "connection error");
+        conn_end(c, "connection error");
     }
 }
 
@@ -337,10 +420,11 @@ static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct socka
     }
     struct timeval idle = {k->idle_timeout_s, 0};
     bufferevent_setcb(c->bev, read_cb, write_cb, event_cb, c);
-    bufferevent_set_timeouts(c->bev, &idle, NULL);
+    bufferevent_set_timeouts(c->bev, &idle, &idle);
     /* one octet more than the largest request, so that a larger one is seen to be so */
     bufferevent_setwatermark(c->bev, EV_READ, 0, total_limit(k) + 1);
-    bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+    bufferevent_disable(c->bev, EV_WRITE); /* see write_out() */
+    bufferevent_enable(c->bev, EV_READ);
 }
 
 /* --- the server ----------------------------------------------------------------------------------
@@ -378,6 +462,12 @@ struct resp_server *resp_server_new(const struct resp_env *env, char *why, size_
         return NULL;
     }
     s->env = *env;
+    s->flush = event_new(env->base, -1, 0, flush_cb, s);
+    if (!s->flush) {
+        snprintf(why, why_size, "out of memory");
+        free(s);
+        return NULL;
+    }
     if (open_listeners(s, why, why_size)) {
         resp_server_free(s);
         return NULL;
@@ -408,9 +498,13 @@ void resp_server_free(struct resp_server *s)
     if (!s)
         return;
     close_listeners(s);
-    while (s->conns)
-        conn_end(s->conns, "the gateway is shutting down");
+    while (s->conns) {
+        struct resp_conn *c = s->conns;
+        write_out(c); /* the loop does not turn again */
+        conn_end(c, "the gateway is shutting down");
+    }
     resp_auth_free(s);
+    event_free(s->flush);
     free(s);
 }
 
