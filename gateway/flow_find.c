@@ -138,6 +138,8 @@ static int take_template(struct flow *f, const struct pin_template *t)
     if (f->is_resend)
         return 0; /* its shape and sender are those of the record */
     f->spec = t->spec;
+    if (!t->sender[0])
+        return 0; /* what was asked for stands, if anything */
     struct pin_placeholder ph[PIN_PLACEHOLDERS_MAX];
     struct flow_values given = *f->values;
     const char *from;

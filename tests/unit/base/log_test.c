@@ -53,6 +53,35 @@ static int teardown(void **state)
     return 0;
 }
 
+static int64_t moving_us_now;
+
+static int64_t moving_us(void)
+{
+    return moving_us_now;
+}
+
+static void each_line_has_the_time_of_its_own(void **state)
+{
+    static const struct clock_source moving = {moving_us, moving_us};
+    (void)state;
+    clock_set_source(&moving);
+    moving_us_now = fixed_us() - 1000; /* .122 */
+    LOG(LOG_LV_INFO, NULL, "a");
+    moving_us_now += 1000;
+    LOG(LOG_LV_INFO, NULL, "within_the_second");
+    moving_us_now += 884000;
+    LOG(LOG_LV_INFO, NULL, "b");
+    moving_us_now -= 1000000; /* set back over the second */
+    LOG(LOG_LV_INFO, NULL, "c");
+    moving_us_now += 60001000;
+    LOG(LOG_LV_INFO, NULL, "d");
+    assert_string_equal(lines(), "2026-11-28T12:00:00.122Z info event=a\n"
+                                 "2026-11-28T12:00:00.123Z info event=within_the_second\n"
+                                 "2026-11-28T12:00:01.007Z info event=b\n"
+                                 "2026-11-28T12:00:00.007Z info event=c\n"
+                                 "2026-11-28T12:01:00.008Z info event=d\n");
+}
+
 static void a_line_has_time_level_id_and_event_before_its_pairs(void **state)
 {
     (void)state;
@@ -185,6 +214,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_line_has_time_level_id_and_event_before_its_pairs),
+        T(each_line_has_the_time_of_its_own),
         T(a_line_without_an_id_or_pairs_is_whole),
         T(a_level_below_the_threshold_writes_nothing),
         T(levels_are_parsed_by_name),
