@@ -48,9 +48,10 @@ static void send_octets(struct resp_conn *c, const void *p, size_t n)
 
 static void end_if_done(struct resp_conn *c)
 {
-    if (!c->is_dead && c->is_closing && !c->requests &&
+    bool is_last = c->is_closing || (c->is_half_closed && !c->is_paused);
+    if (!c->is_dead && is_last && !c->requests &&
         !evbuffer_get_length(bufferevent_get_output(c->bev)))
-        conn_end(c, "closed after the last answer");
+        conn_end(c, c->is_closing ? "closed after the last answer" : "closed by the client");
 }
 
 /* Sends what is done up to the first request that is not. */
@@ -110,6 +111,16 @@ void resp_reply_ok(struct resp_request *r)
     resp_reply(r, &w);
 }
 
+void resp_reply_nothing(struct resp_request *r)
+{
+    struct resp_conn *c = r->conn;
+    r->is_done = true;
+    if (c)
+        flush_done(c);
+    else
+        request_free(r);
+}
+
 void resp_reply_answer(void *request, const struct answer *a)
 {
     struct resp_request *r = request;
@@ -124,6 +135,8 @@ void resp_reply_answer(void *request, const struct answer *a)
 static void conn_free_cb(void *arg)
 {
     struct resp_conn *c = arg;
+    secret_clear(&c->key);
+    secret_clear(&c->tried);
     bufferevent_free(c->bev);
     free(c);
 }
@@ -240,10 +253,19 @@ static bool read_one(struct resp_conn *c, struct evbuffer *in)
     return go_on;
 }
 
+static void check_key(struct resp_conn *c)
+{
+    struct resp_request *r = c->is_dead || c->is_closing ? NULL : request_new(c);
+    if (r)
+        resp_check_key(r);
+}
+
 static void work(struct resp_conn *c)
 {
     struct evbuffer *in = bufferevent_get_input(c->bev);
     uint32_t max = c->server->env.config->max_in_flight;
+    if (resp_is_key_due(c) && !c->is_waiting && evbuffer_get_length(in))
+        check_key(c);
     while (!c->is_dead && !c->is_closing && !c->is_waiting && c->in_flight < max)
         if (!read_one(c, in))
             return;
@@ -329,7 +351,14 @@ static void write_cb(struct bufferevent *bev, void *arg)
 static void event_cb(struct bufferevent *bev, short what, void *arg)
 {
     struct resp_conn *c = arg;
-    if (what & BEV_EVENT_TIMEOUT) {
+    if (what & BEV_EVENT_EOF) {
+        c->is_half_closed = true;
+        work(c);
+        end_if_done(c);
+    } else if ((what & BEV_EVENT_TIMEOUT) && (what & BEV_EVENT_WRITING)) {
+        c->server->info.limits_hit++;
+        conn_end(c, "the client does not read");
+    } else if (what & BEV_EVENT_TIMEOUT) {
         if (c->in_flight || c->is_waiting) { /* it waits for us, not we for it */
             bufferevent_enable(bev, EV_READ);
             return;
@@ -337,7 +366,7 @@ static void event_cb(struct bufferevent *bev, short what, void *arg)
         c->server->info.limits_hit++;
         conn_end(c, "idle for too long");
     } else {
-        conn_end(c, what & BEV_EVENT_EOF ? "closed by the client" : "connection error");
+        conn_end(c, "connection error");
     }
 }
 
@@ -391,7 +420,7 @@ static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct socka
     }
     struct timeval idle = {k->idle_timeout_s, 0};
     bufferevent_setcb(c->bev, read_cb, write_cb, event_cb, c);
-    bufferevent_set_timeouts(c->bev, &idle, NULL);
+    bufferevent_set_timeouts(c->bev, &idle, &idle);
     /* one octet more than the largest request, so that a larger one is seen to be so */
     bufferevent_setwatermark(c->bev, EV_READ, 0, total_limit(k) + 1);
     bufferevent_disable(c->bev, EV_WRITE); /* see write_out() */
@@ -469,8 +498,11 @@ void resp_server_free(struct resp_server *s)
     if (!s)
         return;
     close_listeners(s);
-    while (s->conns)
-        conn_end(s->conns, "the gateway is shutting down");
+    while (s->conns) {
+        struct resp_conn *c = s->conns;
+        write_out(c); /* the loop does not turn again */
+        conn_end(c, "the gateway is shutting down");
+    }
     resp_auth_free(s);
     event_free(s->flush);
     free(s);

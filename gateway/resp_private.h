@@ -7,7 +7,9 @@
 #ifndef GATEWAY_RESP_PRIVATE_H
 #define GATEWAY_RESP_PRIVATE_H
 
+#include "base/clock.h"
 #include "base/reap.h"
+#include "base/secret.h"
 #include "base/table.h"
 #include "gateway/resp.h"
 #include "gateway/resp_parse.h"
@@ -48,10 +50,14 @@ struct resp_conn {
     bool is_paused;                 /* nothing is read: too much in flight, or is_waiting */
     bool is_unwritten;              /* has answers that flush is to write */
     bool is_closing;                /* after the last answer */
+    bool is_half_closed;            /* the client sends no more; it still gets its answers */
     bool is_dead;                   /* on the reap list */
     char account[PIN_ACCOUNT_SIZE]; /* of an authenticated one */
-    char peer[48];                  /* address without port; "unix" */
-    char name[64];                  /* CLIENT SETNAME */
+    struct secret key;              /* that it authenticated with; unset: unix_account's client */
+    struct secret tried;            /* of the AUTH that is being looked at */
+    struct mono key_checked;
+    char peer[48]; /* address without port; "unix" */
+    char name[64]; /* CLIENT SETNAME */
 };
 
 struct auth_failures; /* per peer address, a minute at a time */
@@ -73,6 +79,8 @@ struct resp_server {
 void resp_reply(struct resp_request *r, const struct wr *w);
 void resp_reply_error(struct resp_request *r, const char *text);
 void resp_reply_ok(struct resp_request *r);
+/* The end of a request that has no answer. */
+void resp_reply_nothing(struct resp_request *r);
 /* An answer_cb. */
 void resp_reply_answer(void *request, const struct answer *a);
 
@@ -82,6 +90,11 @@ void resp_dispatch(struct resp_request *r, const struct resp_command *cmd);
 /* resp_auth.c */
 void resp_authenticate(struct resp_request *r, const char *name, const struct resp_arg *key);
 bool resp_is_locked_out(struct resp_conn *c);
+/* A connection outlives its key: whether the key still is one is asked again as it is used. */
+bool resp_is_key_due(const struct resp_conn *c);
+void resp_check_key(struct resp_request *r);
+/* Its key is forgotten, and so are those who used it. */
+void resp_conn_forget(struct resp_conn *c);
 void resp_auth_free(struct resp_server *s);
 /* Goes on with what is_waiting held up. */
 void resp_conn_go_on(struct resp_conn *c);
