@@ -58,6 +58,16 @@ static void protect_memory(void)
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+/* As many descriptors as may be had: a client that finds none left would wait at the door. */
+static void raise_descriptors(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+        r.rlim_cur = r.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &r);
+    }
+}
+
 static void stop_cb(evutil_socket_t sig, short what, void *arg)
 {
     (void)what;
@@ -131,6 +141,7 @@ int main(int argc, char **argv)
     if (stop)
         return stop - 1;
     protect_memory();
+    raise_descriptors();
     signal(SIGPIPE, SIG_IGN);
     if (config_load(args.file, &config, &error)) {
         fprintf(stderr, "pinbindd: %s\n", error.text);
