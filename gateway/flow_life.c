@@ -218,8 +218,15 @@ static struct flow *flow_new(struct flows *fs, const char *account, answer_cb cb
     return f;
 }
 
-static void start(struct flow *f)
+static void start(struct flow *f, const char *sender, const struct pin_placeholder *ph, size_t n)
 {
+    if (flow_values_set(f->values, sender, ph, n)) {
+        flow_refuse(f, ANSWER_BAD_REQUEST, "placeholders: more than %d octets in all",
+                    FLOW_VALUES_MAX);
+        flow_answer(f, true);
+        flow_end(f);
+        return;
+    }
     uint32_t ms = f->all->env.config->send_deadline_ms;
     struct timeval wait = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
     f->deadline = mono_add_ms(f->started, ms);
@@ -280,14 +287,7 @@ void flow_send(struct flows *fs, const struct flow_send *s, answer_cb cb, void *
     f->track_delivery = s->track_delivery;
     str_copy(f->app_id, sizeof f->app_id, s->app_id);
     str_copy(f->template_id, sizeof f->template_id, s->template_id);
-    if (flow_values_set(f->values, s->from ? s->from : "", s->placeholders, s->n_placeholders)) {
-        flow_refuse(f, ANSWER_BAD_REQUEST, "placeholders: more than %d octets in all",
-                    FLOW_VALUES_MAX);
-        flow_answer(f, true);
-        flow_end(f);
-        return;
-    }
-    start(f);
+    start(f, s->from ? s->from : "", s->placeholders, s->n_placeholders);
 }
 
 void flow_resend(struct flows *fs, const struct flow_resend *r, answer_cb cb, void *arg)
@@ -302,14 +302,7 @@ void flow_resend(struct flows *fs, const struct flow_resend *r, answer_cb cb, vo
     f->is_resend = true;
     f->track_delivery = r->track_delivery;
     str_copy(f->drawn.pin_id, sizeof f->drawn.pin_id, r->pin_id);
-    if (flow_values_set(f->values, "", r->placeholders, r->n_placeholders)) {
-        flow_refuse(f, ANSWER_BAD_REQUEST, "placeholders: more than %d octets in all",
-                    FLOW_VALUES_MAX);
-        flow_answer(f, true);
-        flow_end(f);
-        return;
-    }
-    start(f);
+    start(f, "", r->placeholders, r->n_placeholders);
 }
 
 struct flows *flows_new(const struct flow_env *env)

@@ -53,7 +53,7 @@ struct args {
     json_t *options; /* "set" is an array */
 };
 
-static int vcomplain(int status, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static int vcomplain(int status, const char *fmt, va_list ap)
 {
     fputs("pinbindctl: ", stderr);
     vfprintf(stderr, fmt, ap);
@@ -62,7 +62,7 @@ static int vcomplain(int status, const char *fmt, va_list ap)
 }
 
 static int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-__attribute__((format(printf, 1, 2))) static int fail(const char *fmt, ...)
+static int fail(const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);

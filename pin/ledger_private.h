@@ -58,7 +58,7 @@ struct key {
 };
 struct act;
 struct where_cache;
-struct carriers;
+struct ledger_carriers;
 struct windows;
 struct watch;
 
@@ -69,7 +69,7 @@ struct pin_ledger {
     bool closing;
     struct pin_ledger_info info;
     struct where_cache *where;
-    struct carriers *carriers;
+    struct ledger_carriers *carriers;
     struct windows *windows;
     struct watch *watched; /* parked receipts, oldest first */
     uint32_t n_watched;
@@ -175,11 +175,11 @@ void windows_admitted(struct windows *w, const char *app_id, int64_t start_ms);
 bool windows_take(struct windows *w, const char *app_id, int64_t *start_ms);
 
 /* What the ids of the carriers in the mode auto have shown. */
-struct carriers *ledger_carriers_new(void) __attribute__((warn_unused_result));
-void ledger_carriers_free(struct carriers *c);
-enum pin_id_mode carriers_settled(const struct carriers *c, const char *carrier);
+struct ledger_carriers *ledger_carriers_new(void) __attribute__((warn_unused_result));
+void ledger_carriers_free(struct ledger_carriers *c);
+enum pin_id_mode carriers_settled(const struct ledger_carriers *c, const char *carrier);
 /* True when this match has settled it. */
-bool carriers_matched(struct carriers *c, const char *carrier, enum pin_id_mode kind);
+bool carriers_matched(struct ledger_carriers *c, const char *carrier, enum pin_id_mode kind);
 
 /* --- records: ledger_record.c ---------------------------------------------------------------- */
 

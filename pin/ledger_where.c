@@ -201,16 +201,16 @@ struct carrier_node {
     UT_hash_handle hh;
 };
 
-struct carriers {
+struct ledger_carriers {
     struct carrier_node *nodes;
 };
 
-struct carriers *ledger_carriers_new(void)
+struct ledger_carriers *ledger_carriers_new(void)
 {
-    return calloc(1, sizeof(struct carriers));
+    return calloc(1, sizeof(struct ledger_carriers));
 }
 
-void ledger_carriers_free(struct carriers *c)
+void ledger_carriers_free(struct ledger_carriers *c)
 {
     struct carrier_node *n, *tmp;
 
@@ -223,7 +223,7 @@ void ledger_carriers_free(struct carriers *c)
     free(c);
 }
 
-enum pin_id_mode carriers_settled(const struct carriers *c, const char *carrier)
+enum pin_id_mode carriers_settled(const struct ledger_carriers *c, const char *carrier)
 {
     struct carrier_node *n;
 
@@ -231,7 +231,7 @@ enum pin_id_mode carriers_settled(const struct carriers *c, const char *carrier)
     return n != NULL ? n->settled : PIN_ID_AUTO;
 }
 
-static struct carrier_node *carrier_add(struct carriers *c, const char *carrier)
+static struct carrier_node *carrier_add(struct ledger_carriers *c, const char *carrier)
 {
     struct carrier_node *n;
 
@@ -245,7 +245,7 @@ static struct carrier_node *carrier_add(struct carriers *c, const char *carrier)
     return NULL;
 }
 
-bool carriers_matched(struct carriers *c, const char *carrier, enum pin_id_mode kind)
+bool carriers_matched(struct ledger_carriers *c, const char *carrier, enum pin_id_mode kind)
 {
     struct carrier_node *n;
 
