@@ -386,26 +386,28 @@ static void check_link(struct smpp_session *s, struct mono now)
 }
 
 /*
- * A peer may answer enquire_link and no submit any more: after two time-outs without an answer it
- * is left.  A single one says nothing, and its answer may still come.
+ * A peer may answer enquire_link and no submit any more.  It is left when a submit has been given
+ * up that went out a whole time-out after the first one; a single one says nothing, and its answer
+ * may still come.
  */
-static void check_mute(struct smpp_session *s, struct mono now)
+static void check_mute(struct smpp_session *s, struct mono written)
 {
-    int64_t limit_ms = 2 * (int64_t)options(s)->response_timeout_ms;
-    if (s->state == SMPP_BOUND && s->mute_since.us &&
-        mono_is_past(mono_add_ms(s->mute_since, limit_ms), now))
+    struct mono second = mono_add_ms(s->mute_since, options(s)->response_timeout_ms);
+    if (s->state == SMPP_BOUND && s->mute_since.us && mono_is_past(second, written))
         lost(s, "submits are not answered");
 }
 
 static void check_window(struct smpp_session *s, struct mono now)
 {
     struct smpp_entry *e;
+    struct mono written = {0};
     uint32_t expired = 0;
     while ((e = smpp_window_expire(&s->window, now))) {
         uint32_t sequence = e->sequence;
         expired++;
+        written = e->written;
         if (!s->mute_since.us)
-            s->mute_since = e->written;
+            s->mute_since = written;
         in_doubt(s, e, "no answer in time");
         smpp_session_left(s, sequence);
     }
@@ -413,7 +415,7 @@ static void check_window(struct smpp_session *s, struct mono now)
         return;
     LOG(LOG_LV_WARN, s->id, "submits_in_doubt", KV_I("count", expired),
         KV_S("reason", "no_answer"));
-    check_mute(s, now);
+    check_mute(s, written);
 }
 
 static void check_pace(struct smpp_session *s, struct mono now)

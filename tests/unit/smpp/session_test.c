@@ -915,6 +915,18 @@ static void a_peer_that_answers_no_submit_any_more_is_left(void **state)
     assert_string_equal(s.reason, "submits are not answered");
 }
 
+static void one_unanswered_submit_says_nothing_even_when_noticed_late(void **state)
+{
+    (void)state;
+    bound(OPTIONS(.window = 2, .response_timeout_ms = 5));
+    submit(0);
+    struct mono until = mono_add_ms(mono_now(), 30);
+    while (!mono_is_past(until, mono_now())) /* as a loop that is held up */
+        ;
+    UNTIL(base, n_outcomes == 1);
+    assert_int_equal(s.state, SMPP_BOUND);
+}
+
 static void a_late_answer_shows_that_submits_are_answered(void **state)
 {
     (void)state;
@@ -927,16 +939,27 @@ static void a_late_answer_shows_that_submits_are_answered(void **state)
     assert_int_equal(s.state, SMPP_BOUND);
 }
 
+/* The peer reads nothing any more, and the kernel takes no octet for it. */
+static void stuff(int fd)
+{
+    static const uint8_t junk[4096];
+    event_del(peer.ev_read);
+    for (int quiet = 0; quiet < 20; quiet++) { /* turns; buffers grow and move for a while */
+        while (send(fd, junk, sizeof junk, MSG_NOSIGNAL) > 0)
+            quiet = 0;
+        while (send(fd, junk, 1, MSG_NOSIGNAL) > 0)
+            quiet = 0;
+        event_base_loop(base, EVLOOP_ONCE);
+    }
+}
+
 static void draining_goes_on_when_the_last_submit_could_not_be_written(void **state)
 {
     (void)state;
-    static const uint8_t junk[4096];
+    int small = 4096;
+    setsockopt(peer.listen_fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     bound(OPTIONS(.window = 2, .unbind_timeout_ms = 50));
-    event_del(peer.ev_read);
-    while (send(s.conn->fd, junk, sizeof junk, MSG_NOSIGNAL) > 0)
-        ;
-    while (send(s.conn->fd, junk, 1, MSG_NOSIGNAL) > 0)
-        ;
+    stuff(s.conn->fd);
     submit(0);
     smpp_session_drain(&s);
     UNTIL(base, n_backs == 1);
@@ -1025,6 +1048,7 @@ int main(void)
         T(the_throttling_of_one_window_is_one_pause),
         T(a_probe_that_is_never_answered_does_not_stop_the_bind),
         T(a_peer_that_answers_no_submit_any_more_is_left),
+        T(one_unanswered_submit_says_nothing_even_when_noticed_late),
         T(a_late_answer_shows_that_submits_are_answered),
         T(draining_goes_on_when_the_last_submit_could_not_be_written),
         T(a_flood_of_nonsense_is_counted_and_leaves_few_lines),
