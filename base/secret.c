@@ -16,7 +16,7 @@
 void secret_wipe(void *p, size_t len)
 {
     if (p && len)
-        OPENSSL_cleanse(p, len);
+        explicit_bzero(p, len);
 }
 
 bool secret_equal(const void *a, size_t alen, const void *b, size_t blen)

@@ -29,7 +29,7 @@ struct admin_conn {
 
 struct admin_server {
     struct admin_env env;
-    struct evconnlistener *listener;
+    struct listener *listener;
     struct admin_conn *conns;
     uint32_t n_conns;
 };
@@ -208,7 +208,7 @@ void admin_server_free(struct admin_server *s)
 {
     if (!s)
         return;
-    listener_free(s->listener, s->env.config->admin.unix_path);
+    listener_free(s->listener);
     while (s->conns)
         conn_end(s->conns);
     free(s);

@@ -4,19 +4,30 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <event2/util.h>
 #include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG     511
-#define LISTEN_OPTS (LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE)
+#define BACKLOG         511
+#define ACCEPT_PAUSE_MS 100
+#define LISTEN_OPTS     (LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE)
+
+struct listener {
+    struct evconnlistener *lev;
+    struct event *pause;
+    char *unix_path; /* NULL: TCP */
+    evconnlistener_cb cb;
+    void *arg;
+};
 
 static bool is_answered(const struct sockaddr_un *sun)
 {
@@ -64,7 +75,7 @@ static bool set_access(const struct listener_options *o, char *why, size_t why_s
 }
 
 static struct evconnlistener *unix_new(struct event_base *base, const struct listener_options *o,
-                                       evconnlistener_cb cb, void *arg, char *why, size_t why_size)
+                                       char *why, size_t why_size)
 {
     struct sockaddr_un sun = {.sun_family = AF_UNIX};
     if (!str_copy(sun.sun_path, sizeof sun.sun_path, o->unix_path)) {
@@ -74,7 +85,7 @@ static struct evconnlistener *unix_new(struct event_base *base, const struct lis
     if (!clear_path(&sun, why, why_size))
         return NULL;
     mode_t old = umask(0177); /* nobody else gets in before set_access() */
-    struct evconnlistener *l = evconnlistener_new_bind(base, cb, arg, LISTEN_OPTS, BACKLOG,
+    struct evconnlistener *l = evconnlistener_new_bind(base, NULL, NULL, LISTEN_OPTS, BACKLOG,
                                                        (struct sockaddr *)&sun, sizeof sun);
     int saved = errno;
     umask(old);
@@ -83,7 +94,8 @@ static struct evconnlistener *unix_new(struct event_base *base, const struct lis
         return NULL;
     }
     if (!set_access(o, why, why_size)) {
-        listener_free(l, o->unix_path);
+        unlink(o->unix_path);
+        evconnlistener_free(l);
         return NULL;
     }
     LOG(LOG_LV_INFO, NULL, "listening", KV_S("door", o->door), KV_S("address", o->unix_path));
@@ -111,7 +123,7 @@ static void log_tcp(const struct listener_options *o, struct evconnlistener *l)
 }
 
 static struct evconnlistener *tcp_new(struct event_base *base, const struct listener_options *o,
-                                      evconnlistener_cb cb, void *arg, char *why, size_t why_size)
+                                      char *why, size_t why_size)
 {
     struct sockaddr_storage ss;
     int len = sizeof ss, one = 1;
@@ -120,7 +132,7 @@ static struct evconnlistener *tcp_new(struct event_base *base, const struct list
                  o->tcp);
         return NULL;
     }
-    struct evconnlistener *l = evconnlistener_new_bind(base, cb, arg, LISTEN_OPTS, BACKLOG,
+    struct evconnlistener *l = evconnlistener_new_bind(base, NULL, NULL, LISTEN_OPTS, BACKLOG,
                                                        (struct sockaddr *)&ss, len);
     if (!l) {
         snprintf(why, why_size, "%s: %s", o->tcp, strerror(errno));
@@ -132,18 +144,70 @@ static struct evconnlistener *tcp_new(struct event_base *base, const struct list
     return l;
 }
 
-struct evconnlistener *listener_new(struct event_base *base, const struct listener_options *o,
-                                    evconnlistener_cb cb, void *arg, char *why, size_t why_size)
+/* Out of descriptors, say: without a pause the loop would do nothing but try. */
+static void error_cb(struct evconnlistener *lev, void *arg)
 {
-    return o->unix_path ? unix_new(base, o, cb, arg, why, why_size)
-                        : tcp_new(base, o, cb, arg, why, why_size);
+    static const struct timeval wait = {0, ACCEPT_PAUSE_MS * 1000};
+    struct listener *l = arg;
+    LOG(LOG_LV_WARN, NULL, "accept_failed", KV_S("reason", strerror(errno)));
+    evconnlistener_disable(lev);
+    event_add(l->pause, &wait);
 }
 
-void listener_free(struct evconnlistener *l, const char *unix_path)
+static void pause_over_cb(evutil_socket_t fd, short what, void *arg)
+{
+    struct listener *l = arg;
+    (void)fd;
+    (void)what;
+    evconnlistener_enable(l->lev);
+}
+
+static void accept_cb(struct evconnlistener *lev, evutil_socket_t fd, struct sockaddr *addr,
+                      int len, void *arg)
+{
+    struct listener *l = arg;
+    l->cb(lev, fd, addr, len, l->arg);
+}
+
+struct listener *listener_new(struct event_base *base, const struct listener_options *o,
+                              evconnlistener_cb cb, void *arg, char *why, size_t why_size)
+{
+    struct listener *l = calloc(1, sizeof *l);
+    snprintf(why, why_size, "out of memory");
+    if (!l)
+        return NULL;
+    l->cb = cb;
+    l->arg = arg;
+    l->pause = evtimer_new(base, pause_over_cb, l);
+    l->unix_path = o->unix_path ? strdup(o->unix_path) : NULL;
+    if (l->pause && (!o->unix_path || l->unix_path))
+        l->lev = o->unix_path ? unix_new(base, o, why, why_size) : tcp_new(base, o, why, why_size);
+    if (!l->lev) {
+        free(l->unix_path); /* whatever is there is not ours to remove */
+        l->unix_path = NULL;
+        listener_free(l);
+        return NULL;
+    }
+    evconnlistener_set_cb(l->lev, accept_cb, l);
+    evconnlistener_set_error_cb(l->lev, error_cb);
+    return l;
+}
+
+bool listener_is(const struct listener *l, const struct evconnlistener *accepted_on)
+{
+    return l && l->lev == accepted_on;
+}
+
+void listener_free(struct listener *l)
 {
     if (!l)
         return;
-    if (unix_path)
-        unlink(unix_path);
-    evconnlistener_free(l);
+    if (l->unix_path)
+        unlink(l->unix_path);
+    if (l->lev)
+        evconnlistener_free(l->lev);
+    if (l->pause)
+        event_free(l->pause);
+    free(l->unix_path);
+    free(l);
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct listener;
+
 struct listener_options {
     const char *door;      /* for the log: "verify", "admin" */
     const char *unix_path; /* or NULL */
@@ -21,10 +23,12 @@ struct listener_options {
  * A stale Unix socket is replaced, one that somebody answers on is not.  NULL: why says what is
  * wrong, as a sentence with the path or address.
  */
-struct evconnlistener *listener_new(struct event_base *base, const struct listener_options *options,
-                                    evconnlistener_cb cb, void *arg, char *why, size_t why_size)
+struct listener *listener_new(struct event_base *base, const struct listener_options *options,
+                              evconnlistener_cb cb, void *arg, char *why, size_t why_size)
     __attribute__((warn_unused_result));
+/* Is it the one that cb was called for? */
+bool listener_is(const struct listener *l, const struct evconnlistener *accepted_on);
 /* Removes the Unix socket, too. */
-void listener_free(struct evconnlistener *l, const char *unix_path);
+void listener_free(struct listener *l);
 
 #endif

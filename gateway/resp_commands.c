@@ -17,7 +17,13 @@ typedef void (*command_fn)(struct resp_request *r, const struct resp_command *cm
 struct command {
     const char *name;
     size_t min_args, max_args; /* the name counts; 0: no maximum but the limits' */
-    enum group { HANDSHAKE, CONNECTION, PIN } group; /* only HANDSHAKE is there before AUTH */
+    enum group {
+        HANDSHAKE,  /* alone is there before AUTH, and not between MULTI and EXEC */
+        LEAVE,      /* as HANDSHAKE, and ends a MULTI */
+        CONNECTION, /* may be queued */
+        BATCH,      /* MULTI and what ends it */
+        PIN,        /* may be queued */
+    } group;
     command_fn fn;
     const char *args; /* as in the documentation */
     const char *summary;
@@ -70,7 +76,7 @@ static void cmd_reset(struct resp_request *r, const struct resp_command *cmd)
     c->proto = 2;
     c->name[0] = 0;
     resp_conn_forget(c);
-    c->is_authenticated = strcmp(c->peer, "unix") == 0 && unix_account[0];
+    c->is_authenticated = c->is_unix && unix_account[0];
     str_copy(c->account, sizeof c->account, c->is_authenticated ? unix_account : "");
     resp_status(&w, "RESET");
     resp_reply(r, &w);
@@ -209,6 +215,24 @@ static void cmd_info(struct resp_request *r, const struct resp_command *cmd)
     resp_reply(r, &w);
 }
 
+static void cmd_multi(struct resp_request *r, const struct resp_command *cmd)
+{
+    (void)cmd;
+    resp_multi_begin(r);
+}
+
+static void cmd_exec(struct resp_request *r, const struct resp_command *cmd)
+{
+    (void)cmd;
+    resp_multi_exec(r);
+}
+
+static void cmd_discard(struct resp_request *r, const struct resp_command *cmd)
+{
+    (void)cmd;
+    resp_multi_discard(r);
+}
+
 /* --- COMMAND
  * -------------------------------------------------------------------------------------- */
 
@@ -258,7 +282,7 @@ static void put_named(struct wr *w, const struct resp_command *cmd, bool docs, i
         else if (k)
             put_info(w, k);
         else if (!docs)
-            resp_null(w, proto);
+            resp_null_array(w, proto);
     }
 }
 
@@ -295,8 +319,7 @@ static void cmd_command(struct resp_request *r, const struct resp_command *cmd)
     resp_reply(r, &w);
 }
 
-/* --- PIN commands -------------------------------------------------------------------------------
- */
+/* --- PIN commands -------------------------- */
 
 struct options {
     const char *from;
@@ -419,14 +442,17 @@ static const struct command commands[] = {
      "Choose the protocol version"},
     {"PING", 1, 2, CONNECTION, cmd_ping, "[message]", "Test the connection"},
     {"ECHO", 2, 2, CONNECTION, cmd_ping, "message", "Repeat the message"},
-    {"QUIT", 1, 1, HANDSHAKE, cmd_quit, "", "Close after the answers"},
-    {"RESET", 1, 1, HANDSHAKE, cmd_reset, "", "Forget authentication and protocol version"},
+    {"QUIT", 1, 1, LEAVE, cmd_quit, "", "Close after the answers"},
+    {"RESET", 1, 1, LEAVE, cmd_reset, "", "Forget authentication and protocol version"},
     {"SELECT", 2, 2, CONNECTION, cmd_select, "0", "For clients that expect it"},
     {"CLIENT", 2, 0, CONNECTION, cmd_client, "SETNAME|SETINFO|ID|GETNAME ...",
      "About the connection"},
     {"COMMAND", 1, 0, CONNECTION, cmd_command, "[DOCS|COUNT|INFO] [command ...]",
      "What commands there are"},
     {"INFO", 1, 0, CONNECTION, cmd_info, "[section]", "About the server"},
+    {"MULTI", 1, 1, BATCH, cmd_multi, "", "Queue what follows"},
+    {"EXEC", 1, 1, BATCH, cmd_exec, "", "Run what is queued, one by one"},
+    {"DISCARD", 1, 1, BATCH, cmd_discard, "", "Forget what is queued"},
     {"PIN.SEND", 4, 0, PIN, cmd_send,
      "applicationId messageId to [FROM sender] [NC yes|no] [TRACK yes|no] [PLACEHOLDER name "
      "value]...",
@@ -456,20 +482,39 @@ static const struct command *find_command(const struct resp_arg *name)
     return NULL;
 }
 
+/* Why the command cannot be run, or false. */
+static bool is_refused(const struct resp_conn *c, const struct command *k,
+                       const struct resp_command *cmd, struct wr *why)
+{
+    bool handshake = k && (k->group == HANDSHAKE || k->group == LEAVE);
+    char text[200] = "";
+    if (!c->is_authenticated && !handshake)
+        snprintf(text, sizeof text, "NOAUTH Authentication required.");
+    else if (!k)
+        snprintf(text, sizeof text, "ERR unknown command '%.64s'", cmd->argv[0].p);
+    else if (cmd->argc < k->min_args || (k->max_args && cmd->argc > k->max_args))
+        snprintf(text, sizeof text, "ERR wrong number of arguments for '%s': %s %.120s", k->name,
+                 k->name, k->args);
+    else if (c->multi && k->group == HANDSHAKE)
+        snprintf(text, sizeof text, "ERR %s is not allowed in transactions", k->name);
+    wr_str(why, text);
+    wr_end(why);
+    return text[0] != 0;
+}
+
 void resp_dispatch(struct resp_request *r, const struct resp_command *cmd)
 {
     char text[200];
+    struct wr why = wr_init(text, sizeof text);
     const struct command *k = find_command(&cmd->argv[0]);
-    if (!r->conn->is_authenticated && (!k || k->group != HANDSHAKE)) {
-        resp_reply_error(r, "NOAUTH Authentication required.");
-    } else if (!k) {
-        snprintf(text, sizeof text, "ERR unknown command '%.64s'", cmd->argv[0].p);
+    if (is_refused(r->conn, k, cmd, &why)) {
+        resp_multi_abort(r->conn);
         resp_reply_error(r, text);
-    } else if (cmd->argc < k->min_args || (k->max_args && cmd->argc > k->max_args)) {
-        snprintf(text, sizeof text, "ERR wrong number of arguments for '%s': %s %.120s", k->name,
-                 k->name, k->args);
-        resp_reply_error(r, text);
+    } else if (r->conn->multi && (k->group == CONNECTION || k->group == PIN)) {
+        resp_multi_queue(r, cmd);
     } else {
+        if (k->group == LEAVE)
+            resp_multi_free(r->conn);
         k->fn(r, cmd);
     }
 }

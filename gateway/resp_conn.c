@@ -138,6 +138,7 @@ static void conn_free_cb(void *arg)
     secret_clear(&c->key);
     secret_clear(&c->tried);
     bufferevent_free(c->bev);
+    resp_multi_free(c);
     free(c);
 }
 
@@ -173,7 +174,7 @@ void resp_conn_close_after(struct resp_conn *c, const char *reason)
 /* --- requests ------------------------------------------------------------------------------------
  */
 
-static struct resp_request *request_new(struct resp_conn *c)
+struct resp_request *resp_request_new(struct resp_conn *c)
 {
     struct resp_request *r = calloc(1, sizeof *r);
     if (!r) {
@@ -193,7 +194,7 @@ static void protocol_error(struct resp_conn *c, const char *what)
     c->server->info.protocol_errors++;
     LOG(LOG_LV_WARN, NULL, "client_protocol_error", KV_I("client", c->id), KV_S("peer", c->peer),
         KV_S("reason", what));
-    struct resp_request *r = request_new(c);
+    struct resp_request *r = resp_request_new(c);
     if (!r)
         return;
     snprintf(text, sizeof text, "ERR Protocol error: %s", what);
@@ -217,7 +218,7 @@ static struct resp_limits limits_of(const struct resp_conn *c)
 
 static bool run_one(struct resp_conn *c, const struct resp_command *cmd)
 {
-    struct resp_request *r = cmd->argc ? request_new(c) : NULL;
+    struct resp_request *r = cmd->argc ? resp_request_new(c) : NULL;
     if (!r)
         return !c->is_dead;
     c->server->info.commands++;
@@ -255,7 +256,7 @@ static bool read_one(struct resp_conn *c, struct evbuffer *in)
 
 static void check_key(struct resp_conn *c)
 {
-    struct resp_request *r = c->is_dead || c->is_closing ? NULL : request_new(c);
+    struct resp_request *r = c->is_dead || c->is_closing ? NULL : resp_request_new(c);
     if (r)
         resp_check_key(r);
 }
@@ -372,7 +373,10 @@ static void event_cb(struct bufferevent *bev, short what, void *arg)
 
 static void name_peer(struct resp_conn *c, const struct sockaddr *addr)
 {
-    snprintf(c->peer, sizeof c->peer, "unix");
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    if (c->is_unix && !getsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_PEERCRED, &peer, &len))
+        snprintf(c->peer, sizeof c->peer, "unix:%u", (unsigned)peer.uid);
     if (addr->sa_family == AF_INET)
         evutil_inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)addr)->sin_addr,
                          c->peer, sizeof c->peer);
@@ -413,8 +417,9 @@ static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct socka
         evutil_closesocket(fd);
         return;
     }
+    c->is_unix = listener_is(s->unix_listener, l);
     name_peer(c, addr);
-    if (l == s->unix_listener && k->unix_account[0]) {
+    if (c->is_unix && k->unix_account[0]) {
         c->is_authenticated = true;
         snprintf(c->account, sizeof c->account, "%s", k->unix_account);
     }
@@ -477,8 +482,8 @@ struct resp_server *resp_server_new(const struct resp_env *env, char *why, size_
 
 static void close_listeners(struct resp_server *s)
 {
-    listener_free(s->unix_listener, s->env.config->unix_path);
-    listener_free(s->tcp_listener, NULL);
+    listener_free(s->unix_listener);
+    listener_free(s->tcp_listener);
     s->unix_listener = s->tcp_listener = NULL;
 }
 

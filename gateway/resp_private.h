@@ -20,7 +20,7 @@
 
 struct bufferevent;
 struct evbuffer;
-struct evconnlistener;
+struct listener;
 struct event;
 
 struct resp_request {
@@ -56,7 +56,9 @@ struct resp_conn {
     struct secret key;              /* that it authenticated with; unset: unix_account's client */
     struct secret tried;            /* of the AUTH that is being looked at */
     struct mono key_checked;
-    char peer[48]; /* address without port; "unix" */
+    struct resp_multi *multi; /* between MULTI and EXEC */
+    bool is_unix;
+    char peer[48]; /* address without port; "unix:UID" */
     char name[64]; /* CLIENT SETNAME */
 };
 
@@ -64,7 +66,7 @@ struct auth_failures; /* per peer address, a minute at a time */
 
 struct resp_server {
     struct resp_env env;
-    struct evconnlistener *unix_listener, *tcp_listener;
+    struct listener *unix_listener, *tcp_listener;
     struct resp_conn *conns;
     struct resp_conn *unwritten;
     struct event *flush; /* runs at the end of a loop turn that left something unwritten */
@@ -74,6 +76,9 @@ struct resp_server {
     struct resp_info info;
     bool is_draining;
 };
+
+/* The next of a connection's requests; NULL: out of memory, and the connection has ended. */
+struct resp_request *resp_request_new(struct resp_conn *c);
 
 /* Answers: each ends the request, and is called once for it. */
 void resp_reply(struct resp_request *r, const struct wr *w);
@@ -86,6 +91,15 @@ void resp_reply_answer(void *request, const struct answer *a);
 
 /* resp_commands.c: runs one command; the request is answered at once or later. */
 void resp_dispatch(struct resp_request *r, const struct resp_command *cmd);
+
+/* resp_multi.c */
+void resp_multi_begin(struct resp_request *r);
+void resp_multi_queue(struct resp_request *r, const struct resp_command *cmd);
+void resp_multi_exec(struct resp_request *r);
+void resp_multi_discard(struct resp_request *r);
+/* A command was refused. */
+void resp_multi_abort(struct resp_conn *c);
+void resp_multi_free(struct resp_conn *c);
 
 /* resp_auth.c */
 void resp_authenticate(struct resp_request *r, const char *name, const struct resp_arg *key);

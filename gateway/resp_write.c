@@ -46,6 +46,11 @@ void resp_null(struct wr *w, int proto)
     wr_str(w, proto == 3 ? "_\r\n" : "$-1\r\n");
 }
 
+void resp_null_array(struct wr *w, int proto)
+{
+    wr_str(w, proto == 3 ? "_\r\n" : "*-1\r\n");
+}
+
 void resp_array(struct wr *w, size_t n)
 {
     line(w, '*', (int64_t)n);

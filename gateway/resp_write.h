@@ -18,6 +18,8 @@ void resp_int(struct wr *w, int64_t v);
 void resp_bulk(struct wr *w, const char *s, size_t n);
 void resp_str(struct wr *w, const char *s);
 void resp_null(struct wr *w, int proto);
+/* What RESP2 writes where an array is missing. */
+void resp_null_array(struct wr *w, int proto);
 void resp_array(struct wr *w, size_t n);
 void resp_map(struct wr *w, size_t pairs, int proto);
 void resp_answer(struct wr *w, const struct answer *a, int proto);

@@ -109,6 +109,13 @@ def test_python3_redis_sends_verifies_and_pipelines(both, where):
     pong, wrong, right, end = pipe.execute()
     assert pong and end == b"end"
     assert wrong[wrong.index(b"verified") + 1] == 0 and right[right.index(b"verified") + 1] == 1
+    pipe = client.pipeline()  # the default: wrapped in MULTI and EXEC
+    pipe.execute_command("PIN.STATUS", sent[1])
+    pipe.execute_command("PIN.STATUS", "0" * 32)
+    pipe.ping()
+    status, nothing, pong = pipe.execute(raise_on_error=False)
+    assert status[status.index(b"state") + 1] == b"VERIFIED" and pong
+    assert isinstance(nothing, redis.ResponseError) and str(nothing).startswith("NOT_FOUND")
     client.close()
 
 

@@ -76,6 +76,39 @@ def test_inline_commands_work(authed):
     assert [authed.read() for _ in range(3)] == ["two words", "x", "PONG"]
 
 
+def test_exec_answers_what_was_queued_in_its_order(authed):
+    assert authed.call("MULTI") == "OK"
+    assert authed.call("ECHO", "one") == "QUEUED"
+    assert authed.call("PIN.STATUS", "0" * 32) == "QUEUED"
+    assert authed.call("PING") == "QUEUED"
+    one, missing, pong = authed.call("EXEC")
+    assert (one, pong) == ("one", "PONG") and missing.startswith("-NOT_FOUND")
+    assert authed.call("EXEC").startswith("-ERR EXEC without MULTI")
+
+
+def test_exec_runs_nothing_after_a_refused_command(authed):
+    assert authed.call("MULTI") == "OK"
+    assert authed.call("MULTI").startswith("-ERR MULTI calls can not be nested")
+    assert authed.call("ECHO", "one") == "QUEUED"
+    assert authed.call("NONSENSE").startswith("-ERR unknown command")
+    assert authed.call("EXEC").startswith("-EXECABORT")
+    assert authed.call("MULTI") == "OK"
+    assert authed.call("HELLO", "3").startswith("-ERR")
+    assert authed.call("DISCARD") == "OK"
+    assert authed.call("DISCARD").startswith("-ERR DISCARD without MULTI")
+    assert authed.call("PING") == "PONG"
+
+
+def test_a_transaction_is_bounded_and_ends_with_reset(authed):
+    assert authed.call("MULTI") == "OK"
+    answers = [authed.call("PING") for _ in range(17)]
+    assert answers[:16] == ["QUEUED"] * 16 and answers[16].startswith("-ERR too much")
+    assert authed.call("EXEC").startswith("-EXECABORT")
+    assert authed.call("MULTI") == "OK"
+    assert authed.call("RESET") == "RESET"
+    assert authed.call("EXEC").startswith("-NOAUTH")
+
+
 def test_octet_by_octet_and_all_at_once_are_the_same(authed):
     octets = b"*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\n*1\r\n$4\r\nPING\r\n"
     for i in range(len(octets)):
