@@ -92,6 +92,7 @@ struct config {
     uint32_t send_deadline_ms;
     uint32_t drain_timeout_s;
     const char *pin_key_file;
+    uint32_t pin_key_file_line; /* where the file says so; 0: it does not */
     uint32_t pin_step_s;
     enum log_level log_level;
     struct config_store store;

@@ -175,7 +175,9 @@ static int check_counts(struct config_reader *r, const struct config *config)
 
 int config_check(struct config_reader *r, struct config *config)
 {
+    const struct config_section *top = &r->sections[CONFIG_top];
     int err = check_counts(r, config);
+    config->pin_key_file_line = config_line(top, config_row_find(CONFIG_top, "pin_key_file"));
     if (!err)
         err = check_verify_socket(r, config);
     if (!err)

@@ -65,10 +65,12 @@ static void store_state_cb(void *arg, bool up, const char *reason)
 int gateway_load_keys(const struct config *config, struct pin_keyring **ring, char *why,
                       size_t why_size)
 {
-    char trouble[400];
+    char trouble[400], line[16] = "";
     int err = pin_keyring_load(config->pin_key_file, ring, trouble, sizeof trouble);
+    if (config->pin_key_file_line)
+        snprintf(line, sizeof line, ":%u", config->pin_key_file_line);
     if (err)
-        snprintf(why, why_size, "%s: pin_key_file: %s", config->file, trouble);
+        snprintf(why, why_size, "%s%s: pin_key_file: %s", config->file, line, trouble);
     return err;
 }
 
