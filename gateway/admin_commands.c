@@ -342,12 +342,22 @@ static json_t *clients_json(const struct admin_env *env)
                      (json_int_t)i.limits_hit, "auth_failures", (json_int_t)i.auth_failures);
 }
 
+static json_t *carriers_json(const struct admin_env *env)
+{
+    struct carriers_info i;
+    carriers_info(env->carriers, &i);
+    return json_pack("{s:i, s:I, s:I, s:I}", "receipts_open", (int)i.receipts_open,
+                     "receipts_deferred", (json_int_t)i.receipts_deferred, "receipts_without_id",
+                     (json_int_t)i.receipts_without_id, "mobile_originated",
+                     (json_int_t)i.mobile_originated);
+}
+
 static void cmd_info(struct admin_request *r)
 {
-    admin_ok(r, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "version", PINBIND_VERSION, "node",
+    admin_ok(r, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "version", PINBIND_VERSION, "node",
                           r->env->config->node, "store", store_json(r->env), "sends",
-                          flows_json(r->env), "ledger", ledger_json(r->env), "clients",
-                          clients_json(r->env)));
+                          flows_json(r->env), "ledger", ledger_json(r->env), "carriers",
+                          carriers_json(r->env), "clients", clients_json(r->env)));
 }
 
 static void cmd_config(struct admin_request *r)
@@ -371,24 +381,28 @@ void admin_dispatch(struct admin_request *r, const char *command)
 {
     static const struct {
         const char *name;
+        size_t words; /* that may follow */
         void (*fn)(struct admin_request *r);
     } table[] = {
-        {"account create", cmd_account_create},
-        {"account list", cmd_account_list},
-        {"key create", cmd_key_create},
-        {"key revoke", cmd_key_revoke},
-        {"app create", cmd_app_create},
-        {"app list", cmd_app_list},
-        {"message create", cmd_message_create},
-        {"message list", cmd_message_list},
-        {"binds", cmd_binds},
-        {"pins", cmd_pins},
-        {"info", cmd_info},
-        {"config", cmd_config},
+        {"account create", 1, cmd_account_create},
+        {"account list", 0, cmd_account_list},
+        {"key create", 1, cmd_key_create},
+        {"key revoke", 1, cmd_key_revoke},
+        {"app create", 0, cmd_app_create},
+        {"app list", 0, cmd_app_list},
+        {"message create", 0, cmd_message_create},
+        {"message list", 0, cmd_message_list},
+        {"binds", 0, cmd_binds},
+        {"pins", 1, cmd_pins},
+        {"info", 0, cmd_info},
+        {"config", 0, cmd_config},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (strcmp(table[i].name, command) == 0) {
-            table[i].fn(r);
+            if (json_array_size(r->args) > table[i].words)
+                admin_fail(r, "BAD_REQUEST", "%s: too many words", command);
+            else
+                table[i].fn(r);
             return;
         }
     admin_fail(r, "BAD_REQUEST", "no such command: %.60s", command);

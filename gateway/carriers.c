@@ -29,7 +29,7 @@ struct carriers {
     struct carriers_env env;
     struct carrier *list;
     size_t n;
-    uint32_t receipts; /* in the ledger's hands */
+    struct carriers_info info;
     size_t draining;
     void (*drained_cb)(void *arg);
     void *drained_arg;
@@ -45,7 +45,8 @@ static void receipt_done_cb(void *arg, const struct pin_answer *a)
 {
     struct pending_receipt *p = arg;
     struct carrier *c = p->carrier;
-    c->all->receipts--;
+    c->all->info.receipts_open--;
+    c->all->info.receipts_deferred += a->result != 0;
     LOG(a->result ? LOG_LV_WARN : LOG_LV_INFO, a->pin_id[0] ? a->pin_id : NULL, "receipt",
         KV_S("carrier", c->config->name), KV_S("result", err_name(a->result)),
         KV_S("verdict", a->result ? NULL : pin_verdict_name(a->verdict)));
@@ -94,7 +95,7 @@ static int hand_to_ledger(struct carrier *c, const struct smpp_receipt *r,
     if (err)
         free(p);
     else
-        c->all->receipts++;
+        c->all->info.receipts_open++;
     return err;
 }
 
@@ -106,12 +107,14 @@ static void receipt_cb(void *arg, struct smpp_carrier *smpp, const struct smpp_r
         /* nothing to match it by: an error answer would only bring it again */
         LOG(LOG_LV_WARN, c->config->name, "receipt_without_id",
             KV_SN("stat", r->stat.p ? r->stat.p : "", r->stat.len));
+        c->all->info.receipts_without_id++;
         smpp_delivery_done(smpp, handle, ESME_ROK);
         return;
     }
-    int err = c->all->receipts >= RECEIPTS_MAX ? ERR_FULL : hand_to_ledger(c, r, handle);
+    int err = c->all->info.receipts_open >= RECEIPTS_MAX ? ERR_FULL : hand_to_ledger(c, r, handle);
     if (!err)
         return;
+    c->all->info.receipts_deferred++;
     LOG(LOG_LV_WARN, c->config->name, "receipt_deferred", KV_S("reason", err_name(err)));
     smpp_delivery_done(smpp, handle, ESME_RX_T_APPN);
 }
@@ -122,6 +125,7 @@ static void mo_cb(void *arg, struct smpp_carrier *smpp, const struct smpp_mo *mo
                   struct smpp_delivery handle)
 {
     struct carrier *c = arg;
+    c->all->info.mobile_originated++;
     LOG(LOG_LV_INFO, c->config->name, "mo", KV_I("octets", mo->octets.len),
         KV_I("data_coding", mo->data_coding));
     smpp_delivery_done(smpp, handle, ESME_ROK);
@@ -234,6 +238,11 @@ const struct config_carrier *carriers_config(const struct carriers *cs, const ch
 {
     struct carrier *c = find(cs, name);
     return c ? c->config : NULL;
+}
+
+void carriers_info(const struct carriers *cs, struct carriers_info *out)
+{
+    *out = cs->info;
 }
 
 size_t carriers_count(const struct carriers *cs)

@@ -37,6 +37,13 @@ const struct config_carrier *carriers_config(const struct carriers *cs, const ch
 size_t carriers_count(const struct carriers *cs);
 struct smpp_carrier *carriers_at(struct carriers *cs, size_t i);
 
+struct carriers_info {
+    uint32_t receipts_open;     /* in the ledger's hands */
+    uint64_t receipts_deferred; /* the operator was asked to keep them */
+    uint64_t receipts_without_id, mobile_originated;
+};
+void carriers_info(const struct carriers *cs, struct carriers_info *out);
+
 /* Unbinds all; cb once, when the last one is closed. */
 void carriers_drain(struct carriers *cs, void (*cb)(void *arg), void *arg);
 

@@ -1,0 +1,79 @@
+"""What an operator asks of a running gateway."""
+import pytest
+import redis
+
+from procs import BUILD, run, wait_for
+from world import NodeSmsc, World, number
+
+
+@pytest.fixture(scope="module")
+def running():
+    w = World()
+    gateway, account = w.start({"acme": w.node("smsc")})
+    yield gateway, account
+    w.close(False)
+
+
+def is_refused(gateway, key):
+    client = gateway.client(key)
+    try:
+        return not client.ping()
+    except redis.ResponseError as e:
+        assert str(e).startswith("WRONGPASS"), e
+        return True
+    finally:
+        client.close()
+
+
+def test_a_second_key_works_until_it_is_revoked(running):
+    gateway, account = running
+    made = gateway.ctl("key", "create", account.name)
+    assert made["account"] == account.name and made["key"] != account.key
+    assert gateway.client(made["key"]).ping()
+    assert gateway.ctl("key", "revoke", made["key"]) == {"account": account.name}
+    wait_for(lambda: is_refused(gateway, made["key"]), "the revoked key is refused", 5)
+    assert gateway.client(account.key).ping()
+    gateway.ctl("key", "revoke", made["key"], status=1)
+    gateway.ctl("key", "create", "nobody", status=1)
+
+
+def test_lists_name_what_was_made(running):
+    gateway, account = running
+    assert account.name in gateway.ctl("account", "list")
+    assert account.app in gateway.ctl("app", "list", "--account", account.name)
+    assert account.message in gateway.ctl("message", "list", "--account", account.name, "--app", account.app)
+    gateway.ctl("app", "list", "--account", "nobody", status=1)
+    gateway.ctl("app", "list", status=1)
+
+
+def test_info_counts_what_happened(running):
+    gateway, account = running
+    before = gateway.ctl("info")
+    sent = account.send(number())
+    account.wait_attempt(sent["pinId"], "DELIVERED")
+    after = gateway.ctl("info")
+    assert after["store"]["state"] == "UP" and after["store"]["commands"] > before["store"]["commands"]
+    assert after["sends"]["sent"] == before["sends"]["sent"] + 1 and after["sends"]["open"] == 0
+    assert after["ledger"]["receipts_matched"] == before["ledger"]["receipts_matched"] + 1
+    assert after["carriers"]["receipts_open"] == 0 and after["clients"]["commands"] > before["clients"]["commands"]
+
+
+def test_the_configuration_is_shown_without_its_secrets(running):
+    gateway, _ = running
+    code, out, _ = run([BUILD / "pinbindctl", "-s", gateway.admin_path, "config"])
+    assert code == 0 and "carrier acme: system_id" in out and "***" in out
+    assert NodeSmsc.PASSWORD not in out
+
+
+@pytest.mark.parametrize("words", [
+    ["binds", "foo"], ["account", "list", "x"], ["pins", "0" * 32, "1"], ["pins"], ["account", "create"],
+    ["message", "create", "--account", "demo", "--app", "0" * 32, "--text", "{{pin}}", "--length", "3"],
+    ["message", "create", "--account", "demo", "--app", "0" * 32, "--text", "{{pin}}", "--type", "numeric"],
+    ["message", "create", "--account", "demo", "--app", "0" * 32, "--text", "{{pin}}"],
+    ["app", "create", "--account", "demo", "--name", "x", "--set", "nonsense=1"],
+    ["app", "create", "--account", "demo", "--name", "x", "--set", "pinAttempts"],
+])
+def test_what_is_wrong_is_told_in_one_line(running, words):
+    gateway, _ = running
+    code, out, err = run([BUILD / "pinbindctl", "-s", gateway.admin_path, *words])
+    assert code == 1 and not out and err.startswith("pinbindctl: ") and len(err.splitlines()) == 1, (out, err)
