@@ -41,9 +41,9 @@ struct pin_ledger *pin_ledger_new(const struct pin_ledger_options *options)
         return NULL;
     l->o = *options;
     options_default(&l->o);
-    l->where = where_new(l->o.where_cache);
-    l->windows = windows_new();
-    l->carriers = ledger_carriers_new();
+    l->where = pin_where_new(l->o.where_cache);
+    l->windows = pin_windows_new();
+    l->carriers = pin_ledger_carriers_new();
     if (l->where == NULL || l->windows == NULL || l->carriers == NULL ||
         pin_random(&l->next_rid, sizeof l->next_rid) < 0) {
         pin_ledger_free(l);
@@ -83,10 +83,10 @@ void pin_ledger_free(struct pin_ledger *l)
         if (!a->out)
             act_free(a);
     }
-    watch_end(l);
-    where_free(l->where);
-    windows_free(l->windows);
-    ledger_carriers_free(l->carriers);
+    pin_watch_end(l);
+    pin_where_free(l->where);
+    pin_windows_free(l->windows);
+    pin_ledger_carriers_free(l->carriers);
     free(l);
 }
 
@@ -98,12 +98,12 @@ void pin_ledger_info(const struct pin_ledger *l, struct pin_ledger_info *out)
 enum pin_id_mode pin_ledger_id_mode(const struct pin_ledger *l, const char *carrier,
                                     enum pin_id_mode given)
 {
-    return given == PIN_ID_AUTO ? carriers_settled(l->carriers, carrier) : given;
+    return given == PIN_ID_AUTO ? pin_carriers_settled(l->carriers, carrier) : given;
 }
 
 /* --- building a command ---------------------------------------------------------------------- */
 
-void act_command(struct act *a, struct store_script *script)
+void pin_act_command(struct act *a, struct store_script *script)
 {
     a->script = script;
     a->n_keys = a->n_args = 0;
@@ -111,7 +111,7 @@ void act_command(struct act *a, struct store_script *script)
     a->overflow = false;
 }
 
-void act_put(struct act *a, const void *p, size_t len)
+void pin_act_put(struct act *a, const void *p, size_t len)
 {
     if (a->n_args == ACT_ARGS_MAX || len > a->cap - a->used) {
         a->overflow = true;
@@ -123,24 +123,24 @@ void act_put(struct act *a, const void *p, size_t len)
     a->end[a->n_args++] = (uint16_t)a->used;
 }
 
-void act_key(struct act *a, const struct key *k)
+void pin_act_key(struct act *a, const struct key *k)
 {
-    act_put(a, k->s, k->len);
+    pin_act_put(a, k->s, k->len);
     a->n_keys++;
 }
 
-void act_put_str(struct act *a, const char *s)
+void pin_act_put_str(struct act *a, const char *s)
 {
-    act_put(a, s, strlen(s));
+    pin_act_put(a, s, strlen(s));
 }
 
-void act_put_int(struct act *a, int64_t v)
+void pin_act_put_int(struct act *a, int64_t v)
 {
     char text[24];
     struct wr w = wr_init(text, sizeof text);
 
     wr_dec(&w, v);
-    act_put(a, text, w.len);
+    pin_act_put(a, text, w.len);
 }
 
 /* --- sending and repeating ------------------------------------------------------------------- */
@@ -223,7 +223,7 @@ static void fail_waited(struct act *a, int err)
     if (unknown)
         a->unknown = err;
     if (!a->repeating || mono_is_past(a->give_up, mono_now())) {
-        act_finish_error(a, a->unknown != 0 ? a->unknown : err);
+        pin_act_finish_error(a, a->unknown != 0 ? a->unknown : err);
         return;
     }
     a->l->info.repeats += unknown;
@@ -237,7 +237,7 @@ static void fail_stubborn(struct act *a, int err)
     int64_t ms = BACKOFF_MIN_MS << (a->tries < 5 ? a->tries : 5);
 
     if (left <= 0 || err == ERR_TOOLONG) {
-        act_finish_error(a, err);
+        pin_act_finish_error(a, err);
         return;
     }
     a->tries++;
@@ -257,7 +257,7 @@ static void act_fail(struct act *a, int err)
 
 /* --- the life of an act ---------------------------------------------------------------------- */
 
-void *act_new(struct pin_ledger *l, const char *name, size_t size, uint32_t cap, int *err)
+void *pin_act_new(struct pin_ledger *l, const char *name, size_t size, uint32_t cap, int *err)
 {
     struct act *a = NULL;
 
@@ -285,22 +285,22 @@ void *act_new(struct pin_ledger *l, const char *name, size_t size, uint32_t cap,
     return a;
 }
 
-void act_for(struct act *a, pin_ledger_cb cb, void *arg,
-             void (*reply)(struct act *, const struct store_reply *))
+void pin_act_for(struct act *a, pin_ledger_cb cb, void *arg,
+                 void (*reply)(struct act *, const struct store_reply *))
 {
     a->cb = cb;
     a->arg = arg;
     a->reply = reply;
 }
 
-void act_drop(struct act *a)
+void pin_act_drop(struct act *a)
 {
     DL_DELETE(a->l->acts, a);
     a->l->info.outstanding--;
     act_free(a);
 }
 
-int act_start(struct act *a)
+int pin_act_start(struct act *a)
 {
     int rc = act_send(a);
 
@@ -310,11 +310,11 @@ int act_start(struct act *a)
         act_wait(a, BACKOFF_MIN_MS);
         return 0;
     }
-    act_drop(a);
+    pin_act_drop(a);
     return rc;
 }
 
-void act_go(struct act *a)
+void pin_act_go(struct act *a)
 {
     int rc = act_send(a);
 
@@ -322,20 +322,20 @@ void act_go(struct act *a)
         act_fail(a, rc);
 }
 
-void act_finish(struct act *a, const struct pin_answer *answer)
+void pin_act_finish(struct act *a, const struct pin_answer *answer)
 {
     act_tell(a, answer);
     act_free(a);
 }
 
-void act_finish_verdict(struct act *a, enum pin_verdict verdict)
+void pin_act_finish_verdict(struct act *a, enum pin_verdict verdict)
 {
-    act_finish(a, &(struct pin_answer){.verdict = verdict});
+    pin_act_finish(a, &(struct pin_answer){.verdict = verdict});
 }
 
-void act_finish_error(struct act *a, int err)
+void pin_act_finish_error(struct act *a, int err)
 {
-    act_finish(a, &(struct pin_answer){.result = err});
+    pin_act_finish(a, &(struct pin_answer){.result = err});
 }
 
 static void ignore_cb(void *arg, int result, const struct store_reply *reply)
@@ -345,8 +345,8 @@ static void ignore_cb(void *arg, int result, const struct store_reply *reply)
     (void)reply;
 }
 
-void ledger_fire(struct pin_ledger *l, struct store_script *script, const struct store_arg *argv,
-                 size_t n)
+void pin_ledger_fire(struct pin_ledger *l, struct store_script *script,
+                     const struct store_arg *argv, size_t n)
 {
     int rc = script == NULL
                  ? store_command(l->o.store, argv, n, ignore_cb, NULL)
@@ -355,17 +355,17 @@ void ledger_fire(struct pin_ledger *l, struct store_script *script, const struct
     (void)rc; /* what is fired is made good by a life in Redis */
 }
 
-enum pin_verdict reply_verdict(const struct store_reply *reply)
+enum pin_verdict pin_reply_verdict(const struct store_reply *reply)
 {
     return (enum pin_verdict)(store_reply_int(reply) & 15);
 }
 
-int64_t reply_value(const struct store_reply *reply)
+int64_t pin_reply_value(const struct store_reply *reply)
 {
     return store_reply_int(reply) >> 4;
 }
 
-int64_t reply_at(const struct store_reply *reply, size_t i)
+int64_t pin_reply_at(const struct store_reply *reply, size_t i)
 {
     const struct store_reply *e = store_reply_at(reply, i);
 

@@ -57,14 +57,14 @@ const char *pin_verdict_name(enum pin_verdict v)
     return NAME(verdict_names, v);
 }
 
-int64_t rd_u48(struct rd *r)
+int64_t pin_rd_u48(struct rd *r)
 {
     uint64_t high = rd_u16(r);
 
     return (int64_t)(high << 32 | rd_u32(r));
 }
 
-void wr_u48(struct wr *w, int64_t v)
+void pin_wr_u48(struct wr *w, int64_t v)
 {
     wr_u16(w, (uint16_t)(v >> 32));
     wr_u32(w, (uint32_t)v);
@@ -81,7 +81,7 @@ static struct wr key_open(struct key *k, const char *bucket, const char *kind)
     return w;
 }
 
-void key_record(struct key *k, const char *pin_id)
+void pin_key_record(struct key *k, const char *pin_id)
 {
     struct wr w = key_open(k, pin_id, "pin:");
 
@@ -89,7 +89,7 @@ void key_record(struct key *k, const char *pin_id)
     k->len = w.len;
 }
 
-void key_phone(struct key *k, const char *pin_id, const struct pin_owner *owner)
+void pin_key_phone(struct key *k, const char *pin_id, const struct pin_owner *owner)
 {
     struct wr w = key_open(k, pin_id, "phone:");
 
@@ -101,7 +101,7 @@ void key_phone(struct key *k, const char *pin_id, const struct pin_owner *owner)
     k->len = w.len;
 }
 
-void key_applimit(struct key *k, const char *app_id)
+void pin_key_applimit(struct key *k, const char *app_id)
 {
     char bucket[4];
 
@@ -111,8 +111,8 @@ void key_applimit(struct key *k, const char *app_id)
     k->len = w.len;
 }
 
-void key_dlr(struct key *k, const char *carrier, const struct pin_msgid_form *f,
-             const struct msisdn *msisdn)
+void pin_key_dlr(struct key *k, const char *carrier, const struct pin_msgid_form *f,
+                 const struct msisdn *msisdn)
 {
     char bucket[4];
 
@@ -128,7 +128,7 @@ void key_dlr(struct key *k, const char *carrier, const struct pin_msgid_form *f,
     k->len = w.len;
 }
 
-bool carrier_is_valid(const char *carrier)
+bool pin_carrier_is_valid(const char *carrier)
 {
     size_t len = carrier != NULL ? strlen(carrier) : 0;
 

@@ -13,7 +13,7 @@
 
 /* --- forms ----------------------------------------------------------------------------------- */
 
-size_t parked_write(const struct parked *p, char *out, size_t size)
+size_t pin_parked_write(const struct parked *p, char *out, size_t size)
 {
     struct wr w = wr_init(out, size);
 
@@ -33,7 +33,7 @@ size_t parked_write(const struct parked *p, char *out, size_t size)
     return w.bad ? 0 : w.len;
 }
 
-bool parked_read(struct parked *p, const char *s, size_t len)
+bool pin_parked_read(struct parked *p, const char *s, size_t len)
 {
     const char *end = s + len, *number, *err;
 
@@ -57,7 +57,7 @@ bool parked_read(struct parked *p, const char *s, size_t len)
            str_copy_n(p->err, sizeof p->err, err + 1, (size_t)(end - err - 1));
 }
 
-size_t map_write(const struct map *m, char kind, char *out, size_t size)
+size_t pin_map_write(const struct map *m, char kind, char *out, size_t size)
 {
     struct wr w = wr_init(out, size);
 
@@ -68,7 +68,7 @@ size_t map_write(const struct map *m, char kind, char *out, size_t size)
     return w.bad ? 0 : w.len;
 }
 
-bool map_read(struct map *m, const char *s, size_t len)
+bool pin_map_read(struct map *m, const char *s, size_t len)
 {
     const char *newline = memchr(s, '\n', len);
     size_t head = PIN_ID_SIZE + 1; /* kind, pinId, attempt */
@@ -82,26 +82,26 @@ bool map_read(struct map *m, const char *s, size_t len)
            msisdn_parse(s + head, len - head, &m->msisdn) == 0;
 }
 
-void map_done(struct pin_ledger *l, const struct key *k, const struct map *m)
+void pin_map_done(struct pin_ledger *l, const struct key *k, const struct map *m)
 {
     char value[MAP_SIZE], life[24];
-    size_t len = map_write(m, 'D', value, sizeof value);
+    size_t len = pin_map_write(m, 'D', value, sizeof value);
     struct wr w = wr_init(life, sizeof life);
 
     wr_dec(&w, l->o.final_keep_s);
     const struct store_arg argv[] = {{"SET", 3}, {k->s, k->len}, {value, len},
                                      {"XX", 2},  {"EX", 2},      {life, w.len}};
-    ledger_fire(l, NULL, argv, sizeof argv / sizeof argv[0]);
+    pin_ledger_fire(l, NULL, argv, sizeof argv / sizeof argv[0]);
 }
 
-void unpark(struct pin_ledger *l, const struct key *k, const uint8_t rid[ACT_RID_SIZE])
+void pin_unpark(struct pin_ledger *l, const struct key *k, const uint8_t rid[ACT_RID_SIZE])
 {
-    ledger_fire(l, &pin_ledger_script_unpark,
-                (const struct store_arg[]){{k->s, k->len}, {rid, ACT_RID_SIZE}}, 2);
+    pin_ledger_fire(l, &pin_ledger_script_unpark,
+                    (const struct store_arg[]){{k->s, k->len}, {rid, ACT_RID_SIZE}}, 2);
 }
 
-void receipt_unmatched(struct pin_ledger *l, const char *carrier, const char *message_id,
-                       const char *reason)
+void pin_receipt_unmatched(struct pin_ledger *l, const char *carrier, const char *message_id,
+                           const char *reason)
 {
     l->info.receipts_unmatched++;
     LOG(LOG_LV_WARN, carrier, "receipt_unmatched", KV_S("carrier", carrier),
@@ -132,8 +132,8 @@ static void look_reply(struct act *a, const struct store_reply *reply)
     struct look_act *t = (struct look_act *)a;
 
     if (store_reply_int(reply) == 1)
-        receipt_unmatched(a->l, t->carrier, t->message_id, "no response came");
-    act_finish_verdict(a, PIN_OK);
+        pin_receipt_unmatched(a->l, t->carrier, t->message_id, "no response came");
+    pin_act_finish_verdict(a, PIN_OK);
 }
 
 /* False: no act could be had, try again later. */
@@ -142,17 +142,17 @@ static bool watch_look(struct pin_ledger *l, struct watch *w)
     struct look_act *t;
     int err;
 
-    if ((t = act_new(l, "look", sizeof *t, PIN_KEY_MAX + 64, &err)) == NULL)
+    if ((t = pin_act_new(l, "look", sizeof *t, PIN_KEY_MAX + 64, &err)) == NULL)
         return false;
-    act_for(&t->a, NULL, NULL, look_reply);
+    pin_act_for(&t->a, NULL, NULL, look_reply);
     t->a.patience = ACT_STUBBORN;
     t->a.give_up = mono_add_ms(mono_now(), WATCH_SLACK_MS);
     str_copy(t->carrier, sizeof t->carrier, w->carrier);
     str_copy(t->message_id, sizeof t->message_id, w->message_id);
-    act_command(&t->a, &pin_ledger_script_unpark);
-    act_key(&t->a, &w->key);
-    act_put(&t->a, w->rid, ACT_RID_SIZE);
-    return act_start(&t->a) == 0;
+    pin_act_command(&t->a, &pin_ledger_script_unpark);
+    pin_act_key(&t->a, &w->key);
+    pin_act_put(&t->a, w->rid, ACT_RID_SIZE);
+    return pin_act_start(&t->a) == 0;
 }
 
 static void watch_drop(struct pin_ledger *l, struct watch *w)
@@ -196,14 +196,15 @@ static void watch_cb(evutil_socket_t fd, short what, void *arg)
     watch_arm(l, 0);
 }
 
-void watch_add(struct pin_ledger *l, const struct key *k, const struct parked *p,
-               const struct receipt_name *name)
+void pin_watch_add(struct pin_ledger *l, const struct key *k, const struct parked *p,
+                   const struct receipt_name *name)
 {
     struct watch *w = malloc(sizeof *w);
 
     /* At the bound the oldest one's end is no longer looked for here; it is said now. */
     if (l->n_watched >= l->o.max_outstanding) {
-        receipt_unmatched(l, l->watched->carrier, l->watched->message_id, "too many are parked");
+        pin_receipt_unmatched(l, l->watched->carrier, l->watched->message_id,
+                              "too many are parked");
         watch_drop(l, l->watched);
     }
     if (w == NULL)
@@ -219,12 +220,12 @@ void watch_add(struct pin_ledger *l, const struct key *k, const struct parked *p
         watch_arm(l, 0);
 }
 
-int64_t watch_life_ms(const struct pin_ledger *l)
+int64_t pin_watch_life_ms(const struct pin_ledger *l)
 {
     return (int64_t)l->o.parked_s * 1000 + WATCH_SLACK_MS;
 }
 
-void watch_end(struct pin_ledger *l)
+void pin_watch_end(struct pin_ledger *l)
 {
     while (l->watched != NULL)
         watch_drop(l, l->watched);

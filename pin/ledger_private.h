@@ -3,9 +3,9 @@
  *
  * An act has one command out at a time.  act_put*() build it inside the act, so that it can be
  * sent again as it is; act->reply is the continuation that gets its answer and either builds and
- * sends the next command (act_go) or ends the act (act_finish).  A struct of one kind of act has
- * its struct act first.  An act whose command is out when the ledger is freed has told its caller
- * already; it lives on with l = NULL until the store calls back.
+ * sends the next command (pin_act_go) or ends the act (pin_act_finish).  A struct of one kind of
+ * act has its struct act first.  An act whose command is out when the ledger is freed has told its
+ * caller already; it lives on with l = NULL until the store calls back.
  *
  * The record, pb:{BBB}:pin:<pinId>; integers in packed fields are big-endian.  What a hot act reads
  * stands together in one field, and no field is over 64 octets:
@@ -108,43 +108,43 @@ struct act {
 };
 
 /* size: of the struct that begins with the act; cap: octets of arguments. ERR_* in *err. */
-void *act_new(struct pin_ledger *l, const char *name, size_t size, uint32_t cap, int *err)
+void *pin_act_new(struct pin_ledger *l, const char *name, size_t size, uint32_t cap, int *err)
     __attribute__((warn_unused_result));
-void act_for(struct act *a, pin_ledger_cb cb, void *arg,
-             void (*reply)(struct act *, const struct store_reply *));
+void pin_act_for(struct act *a, pin_ledger_cb cb, void *arg,
+                 void (*reply)(struct act *, const struct store_reply *));
 /* One that was never started: cb is not called. */
-void act_drop(struct act *a);
+void pin_act_drop(struct act *a);
 /* Starts a command: keys first, then arguments. */
-void act_command(struct act *a, struct store_script *script);
-void act_key(struct act *a, const struct key *k);
-void act_put(struct act *a, const void *p, size_t len);
-void act_put_str(struct act *a, const char *s);
-void act_put_int(struct act *a, int64_t v);
+void pin_act_command(struct act *a, struct store_script *script);
+void pin_act_key(struct act *a, const struct key *k);
+void pin_act_put(struct act *a, const void *p, size_t len);
+void pin_act_put_str(struct act *a, const char *s);
+void pin_act_put_int(struct act *a, int64_t v);
 /* The last thing that a call of the public interface does: 0, or an error and the act is gone. */
-int act_start(struct act *a) __attribute__((warn_unused_result));
+int pin_act_start(struct act *a) __attribute__((warn_unused_result));
 /* From a continuation. */
-void act_go(struct act *a);
-void act_finish(struct act *a, const struct pin_answer *answer);
-void act_finish_verdict(struct act *a, enum pin_verdict verdict);
-void act_finish_error(struct act *a, int err);
+void pin_act_go(struct act *a);
+void pin_act_finish(struct act *a, const struct pin_answer *answer);
+void pin_act_finish_verdict(struct act *a, enum pin_verdict verdict);
+void pin_act_finish_error(struct act *a, int err);
 /* A command whose answer does not matter; of a script the first argument is the key. */
-void ledger_fire(struct pin_ledger *l, struct store_script *script, const struct store_arg *argv,
-                 size_t n);
+void pin_ledger_fire(struct pin_ledger *l, struct store_script *script,
+                     const struct store_arg *argv, size_t n);
 /* The integer at i of an array answer, 0 when it is not there. */
-int64_t reply_at(const struct store_reply *reply, size_t i);
+int64_t pin_reply_at(const struct store_reply *reply, size_t i);
 /* Scripts that answer one integer: verdict + 16 * value. */
-enum pin_verdict reply_verdict(const struct store_reply *reply);
-int64_t reply_value(const struct store_reply *reply);
+enum pin_verdict pin_reply_verdict(const struct store_reply *reply);
+int64_t pin_reply_value(const struct store_reply *reply);
 
 /* --- keys and names: ledger_names.c -------------------------------------------------------- */
 
-void key_record(struct key *k, const char *pin_id);
-void key_phone(struct key *k, const char *pin_id, const struct pin_owner *owner);
-void key_applimit(struct key *k, const char *app_id);
+void pin_key_record(struct key *k, const char *pin_id);
+void pin_key_phone(struct key *k, const char *pin_id, const struct pin_owner *owner);
+void pin_key_applimit(struct key *k, const char *app_id);
 /* msisdn: NULL outside the mode auto. */
-void key_dlr(struct key *k, const char *carrier, const struct pin_msgid_form *f,
-             const struct msisdn *msisdn);
-bool carrier_is_valid(const char *carrier);
+void pin_key_dlr(struct key *k, const char *carrier, const struct pin_msgid_form *f,
+                 const struct msisdn *msisdn);
+bool pin_carrier_is_valid(const char *carrier);
 
 /* --- what the process remembers: ledger_where.c --------------------------------------------- */
 
@@ -155,31 +155,31 @@ struct where {
     struct msisdn msisdn;
     int64_t expires_ms; /* by Redis's clock */
 };
-struct where_cache *where_new(uint32_t max) __attribute__((warn_unused_result));
-void where_free(struct where_cache *c);
-bool where_get(struct where_cache *c, const char *pin_id, struct where *out);
-void where_put(struct where_cache *c, const struct where *w);
+struct where_cache *pin_where_new(uint32_t max) __attribute__((warn_unused_result));
+void pin_where_free(struct where_cache *c);
+bool pin_where_get(struct where_cache *c, const char *pin_id, struct where *out);
+void pin_where_put(struct where_cache *c, const struct where *w);
 /* The answer to HMGET a p s; false: no record, or one of another account. */
-bool where_read(struct where *w, const char *pin_id, const char *account,
-                const struct store_reply *reply);
-void where_ask(struct act *a, const char *pin_id);
+bool pin_where_read(struct where *w, const char *pin_id, const char *account,
+                    const struct store_reply *reply);
+void pin_where_ask(struct act *a, const char *pin_id);
 /* 48 bits, as milliseconds stand in packed fields. */
-int64_t rd_u48(struct rd *r);
-void wr_u48(struct wr *w, int64_t v);
+int64_t pin_rd_u48(struct rd *r);
+void pin_wr_u48(struct wr *w, int64_t v);
 
 /* Start of the window that an application's last admission was counted in. */
-struct windows *windows_new(void) __attribute__((warn_unused_result));
-void windows_free(struct windows *w);
-void windows_admitted(struct windows *w, const char *app_id, int64_t start_ms);
+struct windows *pin_windows_new(void) __attribute__((warn_unused_result));
+void pin_windows_free(struct windows *w);
+void pin_windows_admitted(struct windows *w, const char *app_id, int64_t start_ms);
 /* The window to give one back to; false: none is known, or it is not sure which. */
-bool windows_take(struct windows *w, const char *app_id, int64_t *start_ms);
+bool pin_windows_take(struct windows *w, const char *app_id, int64_t *start_ms);
 
 /* What the ids of the carriers in the mode auto have shown. */
-struct ledger_carriers *ledger_carriers_new(void) __attribute__((warn_unused_result));
-void ledger_carriers_free(struct ledger_carriers *c);
-enum pin_id_mode carriers_settled(const struct ledger_carriers *c, const char *carrier);
+struct ledger_carriers *pin_ledger_carriers_new(void) __attribute__((warn_unused_result));
+void pin_ledger_carriers_free(struct ledger_carriers *c);
+enum pin_id_mode pin_carriers_settled(const struct ledger_carriers *c, const char *carrier);
 /* True when this match has settled it. */
-bool carriers_matched(struct ledger_carriers *c, const char *carrier, enum pin_id_mode kind);
+bool pin_carriers_matched(struct ledger_carriers *c, const char *carrier, enum pin_id_mode kind);
 
 /* --- records: ledger_record.c ---------------------------------------------------------------- */
 
@@ -187,9 +187,9 @@ bool carriers_matched(struct ledger_carriers *c, const char *carrier, enum pin_i
 #define ANY_ACCOUNT "*"
 
 /* fields: what HGETALL answers. False: no record, another account's, or it makes no sense. */
-bool record_read(struct pin_record *out, const char *account, const struct store_reply *fields);
+bool pin_record_read(struct pin_record *out, const char *account, const struct store_reply *fields);
 /* What time alone has changed: EXPIRED, IN_DOUBT. */
-void record_at(struct pin_record *r, int64_t now_ms, uint32_t in_doubt_ms);
+void pin_record_at(struct pin_record *r, int64_t now_ms, uint32_t in_doubt_ms);
 
 /* --- receipts and message ids: ledger_parked.c, ledger_sent.c, ledger_receipt.c --------------- */
 
@@ -217,16 +217,16 @@ struct receipt_name { /* as the operator gave it */
 };
 
 /* The value in Redis; its length, 0 when it does not fit. */
-size_t parked_write(const struct parked *p, char *out, size_t size);
-bool parked_read(struct parked *p, const char *s, size_t len); /* without the P */
-size_t map_write(const struct map *m, char kind, char *out, size_t size);
-bool map_read(struct map *m, const char *s, size_t len);
+size_t pin_parked_write(const struct parked *p, char *out, size_t size);
+bool pin_parked_read(struct parked *p, const char *s, size_t len); /* without the P */
+size_t pin_map_write(const struct map *m, char kind, char *out, size_t size);
+bool pin_map_read(struct map *m, const char *s, size_t len);
 
-bool receipt_name_set(struct receipt_name *n, const char *carrier, const char *message_id,
-                      size_t len);
+bool pin_receipt_name_set(struct receipt_name *n, const char *carrier, const char *message_id,
+                          size_t len);
 /* Found under a form: counted for the mode auto. */
-void receipt_matched(struct pin_ledger *l, const struct receipt_name *n,
-                     const struct pin_msgid_form *f);
+void pin_receipt_matched(struct pin_ledger *l, const struct receipt_name *n,
+                         const struct pin_msgid_form *f);
 struct note { /* what became of an attempt */
     enum pin_attempt_state state;
     bool final, last;
@@ -235,19 +235,19 @@ struct note { /* what became of an attempt */
     const uint8_t *rid; /* of a receipt, else NULL */
 };
 /* owner: NULL for a receipt, whose script reads it where it needs it. */
-void note_command(struct act *a, const struct map *m, const struct note *n,
-                  const struct pin_owner *owner);
+void pin_note_command(struct act *a, const struct map *m, const struct note *n,
+                      const struct pin_owner *owner);
 /* The command that records a receipt on the PIN's slot. */
-void note_receipt(struct act *a, const struct map *m, const struct parked *p);
-void map_done(struct pin_ledger *l, const struct key *k, const struct map *m);
-void unpark(struct pin_ledger *l, const struct key *k, const uint8_t rid[ACT_RID_SIZE]);
-void receipt_unmatched(struct pin_ledger *l, const char *carrier, const char *message_id,
-                       const char *reason);
+void pin_note_receipt(struct act *a, const struct map *m, const struct parked *p);
+void pin_map_done(struct pin_ledger *l, const struct key *k, const struct map *m);
+void pin_unpark(struct pin_ledger *l, const struct key *k, const uint8_t rid[ACT_RID_SIZE]);
+void pin_receipt_unmatched(struct pin_ledger *l, const char *carrier, const char *message_id,
+                           const char *reason);
 
 /* Looks at a parked receipt when its time is over; bounded by max_outstanding. */
-void watch_add(struct pin_ledger *l, const struct key *k, const struct parked *p,
-               const struct receipt_name *name);
-int64_t watch_life_ms(const struct pin_ledger *l); /* of a parked receipt in Redis */
-void watch_end(struct pin_ledger *l);
+void pin_watch_add(struct pin_ledger *l, const struct key *k, const struct parked *p,
+                   const struct receipt_name *name);
+int64_t pin_watch_life_ms(const struct pin_ledger *l); /* of a parked receipt in Redis */
+void pin_watch_end(struct pin_ledger *l);
 
 #endif

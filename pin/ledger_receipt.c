@@ -23,10 +23,10 @@ struct receipt_act {
     bool parked;
 };
 
-bool receipt_name_set(struct receipt_name *n, const char *carrier, const char *message_id,
-                      size_t len)
+bool pin_receipt_name_set(struct receipt_name *n, const char *carrier, const char *message_id,
+                          size_t len)
 {
-    if (!carrier_is_valid(carrier) || (len > 0 && message_id == NULL))
+    if (!pin_carrier_is_valid(carrier) || (len > 0 && message_id == NULL))
         return false;
     str_copy(n->carrier, sizeof n->carrier, carrier);
     n->len = len < sizeof n->message_id ? len : sizeof n->message_id - 1;
@@ -36,52 +36,52 @@ bool receipt_name_set(struct receipt_name *n, const char *carrier, const char *m
     return true;
 }
 
-void receipt_matched(struct pin_ledger *l, const struct receipt_name *n,
-                     const struct pin_msgid_form *f)
+void pin_receipt_matched(struct pin_ledger *l, const struct receipt_name *n,
+                         const struct pin_msgid_form *f)
 {
-    if (n->mode == PIN_ID_AUTO && carriers_matched(l->carriers, n->carrier, f->kind))
+    if (n->mode == PIN_ID_AUTO && pin_carriers_matched(l->carriers, n->carrier, f->kind))
         LOG(LOG_LV_INFO, n->carrier, "message_id_settled", KV_S("mode", pin_id_mode_name(f->kind)));
 }
 
-void note_command(struct act *a, const struct map *m, const struct note *n,
-                  const struct pin_owner *owner)
+void pin_note_command(struct act *a, const struct map *m, const struct note *n,
+                      const struct pin_owner *owner)
 {
     uint8_t packed[9];
     struct wr w = wr_init(packed, sizeof packed);
     struct key k;
 
-    act_command(a, &pin_ledger_script_note);
-    key_record(&k, m->pin_id);
-    act_key(a, &k);
+    pin_act_command(a, &pin_ledger_script_note);
+    pin_key_record(&k, m->pin_id);
+    pin_act_key(a, &k);
     if (owner != NULL) {
-        key_phone(&k, m->pin_id, owner);
-        act_key(a, &k);
+        pin_key_phone(&k, m->pin_id, owner);
+        pin_act_key(a, &k);
     }
-    act_put_int(a, m->attempt);
+    pin_act_put_int(a, m->attempt);
     wr_u8(&w, (uint8_t)n->state);
     wr_u8(&w, n->final);
     wr_u8(&w, n->last);
-    wr_u48(&w, n->done_ms > 0 ? n->done_ms : 0);
-    act_put(a, packed, w.len);
-    act_put_str(a, n->err);
-    act_put(a, n->rid, n->rid != NULL ? ACT_RID_SIZE : 0);
+    pin_wr_u48(&w, n->done_ms > 0 ? n->done_ms : 0);
+    pin_act_put(a, packed, w.len);
+    pin_act_put_str(a, n->err);
+    pin_act_put(a, n->rid, n->rid != NULL ? ACT_RID_SIZE : 0);
 }
 
-void note_receipt(struct act *a, const struct map *m, const struct parked *p)
+void pin_note_receipt(struct act *a, const struct map *m, const struct parked *p)
 {
-    note_command(a, m,
-                 &(struct note){.state = p->state,
-                                .final = p->final,
-                                .done_ms = p->done_ms,
-                                .err = p->err,
-                                .rid = p->rid},
-                 NULL);
+    pin_note_command(a, m,
+                     &(struct note){.state = p->state,
+                                    .final = p->final,
+                                    .done_ms = p->done_ms,
+                                    .err = p->err,
+                                    .rid = p->rid},
+                     NULL);
 }
 
 static void receipt_key(const struct receipt_act *t, size_t form, struct key *k)
 {
-    key_dlr(k, t->name.carrier, &t->id.form[form],
-            t->name.mode == PIN_ID_AUTO ? &t->p.msisdn : NULL);
+    pin_key_dlr(k, t->name.carrier, &t->id.form[form],
+                t->name.mode == PIN_ID_AUTO ? &t->p.msisdn : NULL);
 }
 
 static void receipt_unpark(struct receipt_act *t)
@@ -91,7 +91,7 @@ static void receipt_unpark(struct receipt_act *t)
     if (!t->parked)
         return;
     receipt_key(t, 0, &own);
-    unpark(t->a.l, &own, t->p.rid);
+    pin_unpark(t->a.l, &own, t->p.rid);
 }
 
 static void receipt_finish(struct receipt_act *t, enum pin_verdict verdict)
@@ -107,24 +107,25 @@ static void receipt_finish(struct receipt_act *t, enum pin_verdict verdict)
         t->a.l->info.receipts_duplicate++;
     else if (verdict == PIN_OK)
         t->a.l->info.receipts_matched++;
-    act_finish(&t->a, &answer);
+    pin_act_finish(&t->a, &answer);
 }
 
 static void receipt_note_reply(struct act *a, const struct store_reply *reply)
 {
     struct receipt_act *t = (struct receipt_act *)a;
-    enum pin_verdict verdict = reply_verdict(reply);
+    enum pin_verdict verdict = pin_reply_verdict(reply);
     struct key k;
 
     receipt_unpark(t);
     if (verdict == PIN_NOT_FOUND) {
-        receipt_unmatched(a->l, t->name.carrier, t->name.message_id, "the PIN's record is gone");
+        pin_receipt_unmatched(a->l, t->name.carrier, t->name.message_id,
+                              "the PIN's record is gone");
         receipt_finish(t, PIN_UNMATCHED);
         return;
     }
     if (t->p.final) {
         receipt_key(t, t->at, &k);
-        map_done(a->l, &k, &t->map);
+        pin_map_done(a->l, &k, &t->map);
     }
     receipt_finish(t, verdict);
 }
@@ -134,13 +135,13 @@ static bool receipt_found(struct receipt_act *t, const char *s, size_t len)
 {
     bool same;
 
-    if (s == NULL || len == 0 || (s[0] != 'M' && s[0] != 'D') || !map_read(&t->map, s, len))
+    if (s == NULL || len == 0 || (s[0] != 'M' && s[0] != 'D') || !pin_map_read(&t->map, s, len))
         return false;
     same = t->p.msisdn.len == 0 || strcmp(t->p.msisdn.digits, t->map.msisdn.digits) == 0;
     if (!same && s[0] == 'D')
         return false;
     if (!same) {
-        receipt_unmatched(t->a.l, t->name.carrier, t->name.message_id, "for another number");
+        pin_receipt_unmatched(t->a.l, t->name.carrier, t->name.message_id, "for another number");
         receipt_finish(t, PIN_UNMATCHED);
     } else if (s[0] == 'D') {
         receipt_unpark(t);
@@ -148,10 +149,10 @@ static bool receipt_found(struct receipt_act *t, const char *s, size_t len)
     } else {
         if (t->p.msisdn.len == 0)
             t->a.l->info.receipts_by_id_alone++;
-        receipt_matched(t->a.l, &t->name, &t->id.form[t->at]);
-        note_receipt(&t->a, &t->map, &t->p);
+        pin_receipt_matched(t->a.l, &t->name, &t->id.form[t->at]);
+        pin_note_receipt(&t->a, &t->map, &t->p);
         t->a.reply = receipt_note_reply;
-        act_go(&t->a);
+        pin_act_go(&t->a);
     }
     return true;
 }
@@ -163,9 +164,9 @@ static void receipt_get(struct receipt_act *t,
 
     receipt_key(t, t->at, &k);
     t->a.reply = reply_cb;
-    act_command(&t->a, NULL);
-    act_put_str(&t->a, "GET");
-    act_put(&t->a, k.s, k.len);
+    pin_act_command(&t->a, NULL);
+    pin_act_put_str(&t->a, "GET");
+    pin_act_put(&t->a, k.s, k.len);
 }
 
 static void receipt_look(struct receipt_act *t);
@@ -188,11 +189,11 @@ static void receipt_look(struct receipt_act *t)
     if (t->at + 1 < t->id.n) {
         t->at++;
         receipt_get(t, receipt_look_reply);
-        act_go(&t->a);
+        pin_act_go(&t->a);
         return;
     }
     receipt_key(t, 0, &own);
-    watch_add(t->a.l, &own, &t->p, &t->name);
+    pin_watch_add(t->a.l, &own, &t->p, &t->name);
     t->a.l->info.receipts_parked++;
     receipt_finish(t, PIN_PARKED);
 }
@@ -206,7 +207,7 @@ static void receipt_park_reply(struct act *a, const struct store_reply *reply)
     if (receipt_found(t, s, len))
         return;
     if (store_reply_int(reply) == 1)
-        receipt_unmatched(a->l, t->name.carrier, t->name.message_id, "id used again");
+        pin_receipt_unmatched(a->l, t->name.carrier, t->name.message_id, "id used again");
     if (store_reply_int(reply) == 2) {
         receipt_finish(t, PIN_DUPLICATE);
         return;
@@ -218,17 +219,17 @@ static void receipt_park_reply(struct act *a, const struct store_reply *reply)
 static void receipt_park(struct receipt_act *t)
 {
     char value[PARKED_SIZE];
-    size_t len = parked_write(&t->p, value, sizeof value);
+    size_t len = pin_parked_write(&t->p, value, sizeof value);
     struct key k;
 
     receipt_key(t, 0, &k);
     t->a.reply = receipt_park_reply;
-    act_command(&t->a, &pin_ledger_script_park);
-    act_key(&t->a, &k);
-    act_put(&t->a, value, len);
-    act_put_int(&t->a, watch_life_ms(t->a.l));
-    act_put(&t->a, t->p.msisdn.digits, t->p.msisdn.len);
-    act_go(&t->a);
+    pin_act_command(&t->a, &pin_ledger_script_park);
+    pin_act_key(&t->a, &k);
+    pin_act_put(&t->a, value, len);
+    pin_act_put_int(&t->a, pin_watch_life_ms(t->a.l));
+    pin_act_put(&t->a, t->p.msisdn.digits, t->p.msisdn.len);
+    pin_act_go(&t->a);
 }
 
 static void receipt_own_reply(struct act *a, const struct store_reply *reply)
@@ -239,7 +240,7 @@ static void receipt_own_reply(struct act *a, const struct store_reply *reply)
 
     if (t->name.mode == PIN_ID_AUTO && t->p.msisdn.len == 0) {
         /* Ids of two bases are told apart by the number only. */
-        receipt_unmatched(a->l, t->name.carrier, t->name.message_id, "it names no number");
+        pin_receipt_unmatched(a->l, t->name.carrier, t->name.message_id, "it names no number");
         receipt_finish(t, PIN_UNMATCHED);
     } else if (!receipt_found(t, s, len)) {
         receipt_park(t);
@@ -254,13 +255,13 @@ int pin_ledger_receipt(struct pin_ledger *l, const struct pin_receipt *r, pin_le
 
     if (r->state > PIN_ATT_SKIPPED || r->message_id_len == 0)
         return ERR_INVALID;
-    if ((t = act_new(l, "receipt", sizeof *t, RECEIPT_CAP, &err)) == NULL)
+    if ((t = pin_act_new(l, "receipt", sizeof *t, RECEIPT_CAP, &err)) == NULL)
         return err;
-    if (!receipt_name_set(&t->name, r->carrier, r->message_id, r->message_id_len)) {
-        act_drop(&t->a);
+    if (!pin_receipt_name_set(&t->name, r->carrier, r->message_id, r->message_id_len)) {
+        pin_act_drop(&t->a);
         return ERR_INVALID;
     }
-    act_for(&t->a, cb, arg, NULL);
+    pin_act_for(&t->a, cb, arg, NULL);
     t->a.patience = ACT_STUBBORN;
     t->a.give_up = mono_add_ms(mono_now(), r->hold_ms != 0 ? r->hold_ms : HOLD_DEFAULT_MS);
     t->name.mode = r->id_mode;
@@ -273,7 +274,7 @@ int pin_ledger_receipt(struct pin_ledger *l, const struct pin_receipt *r, pin_le
     if (r->msisdn != NULL)
         t->p.msisdn = *r->msisdn;
     pin_msgid_forms(t->name.message_id, t->name.len, PIN_MSGID_RECEIPT, t->name.mode,
-                    carriers_settled(l->carriers, t->name.carrier), &t->id);
+                    pin_carriers_settled(l->carriers, t->name.carrier), &t->id);
     receipt_get(t, receipt_own_reply);
-    return act_start(&t->a);
+    return pin_act_start(&t->a);
 }

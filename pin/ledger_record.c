@@ -10,14 +10,14 @@ static bool read_state(struct pin_record *out, struct rd *r)
     out->n_attempts = rd_u8(r);
     out->attempts_remaining = rd_u16(r);
     rd_u32(r); /* order */
-    out->verified_ms = rd_u48(r);
-    out->expires_ms = rd_u48(r);
+    out->verified_ms = pin_rd_u48(r);
+    out->expires_ms = pin_rd_u48(r);
     return !r->bad && out->n_attempts <= PIN_ATTEMPTS_MAX;
 }
 
 static bool read_fixed(struct pin_record *out, struct rd *r)
 {
-    out->created_ms = rd_u48(r); /* the life as yet, see record_read() */
+    out->created_ms = pin_rd_u48(r); /* the life as yet, see pin_record_read() */
     out->key_id = rd_u32(r);
     out->step = (int64_t)((uint64_t)rd_u32(r) << 32);
     out->step |= rd_u32(r);
@@ -44,8 +44,8 @@ static bool read_owner(struct pin_record *out, const char *account, struct rd *r
 static bool read_attempt(struct pin_attempt *a, struct rd *r)
 {
     a->state = (enum pin_attempt_state)rd_u8(r);
-    a->sent_ms = rd_u48(r);
-    a->done_ms = rd_u48(r);
+    a->sent_ms = pin_rd_u48(r);
+    a->done_ms = pin_rd_u48(r);
     rd_take(r, 2 * ACT_RID_SIZE);
     if (a->state == PIN_ATT_NOT_SENT)
         a->sent_ms = 0;
@@ -113,7 +113,7 @@ static bool read_field(struct pin_record *out, const char *account, const char *
     }
 }
 
-bool record_read(struct pin_record *out, const char *account, const struct store_reply *fields)
+bool pin_record_read(struct pin_record *out, const char *account, const struct store_reply *fields)
 {
     size_t n = store_reply_len(fields);
 
@@ -133,7 +133,7 @@ bool record_read(struct pin_record *out, const char *account, const struct store
     return out->msisdn.len > 0 && out->n_attempts > 0;
 }
 
-void record_at(struct pin_record *r, int64_t now_ms, uint32_t in_doubt_ms)
+void pin_record_at(struct pin_record *r, int64_t now_ms, uint32_t in_doubt_ms)
 {
     if ((r->state == PIN_PENDING || r->state == PIN_LIVE) && now_ms >= r->expires_ms)
         r->state = PIN_EXPIRED;

@@ -30,8 +30,8 @@ struct sent_act {
 
 static void sent_key(const struct sent_act *t, size_t form, struct key *k)
 {
-    key_dlr(k, t->name.carrier, &t->id.form[form],
-            t->name.mode == PIN_ID_AUTO ? &t->map.msisdn : NULL);
+    pin_key_dlr(k, t->name.carrier, &t->id.form[form],
+                t->name.mode == PIN_ID_AUTO ? &t->map.msisdn : NULL);
 }
 
 static void sent_receipt_reply(struct act *a, const struct store_reply *reply)
@@ -39,28 +39,28 @@ static void sent_receipt_reply(struct act *a, const struct store_reply *reply)
     struct sent_act *t = (struct sent_act *)a;
     struct key own, other;
 
-    if (reply_verdict(reply) == PIN_OK)
+    if (pin_reply_verdict(reply) == PIN_OK)
         a->l->info.receipts_matched++;
     sent_key(t, 0, &own);
     sent_key(t, t->at, &other);
-    unpark(a->l, &other, t->parked.rid);
+    pin_unpark(a->l, &other, t->parked.rid);
     if (t->parked.final)
-        map_done(a->l, &own, &t->map);
-    act_finish_verdict(a, PIN_OK);
+        pin_map_done(a->l, &own, &t->map);
+    pin_act_finish_verdict(a, PIN_OK);
 }
 
 static void sent_note_reply(struct act *a, const struct store_reply *reply)
 {
     struct sent_act *t = (struct sent_act *)a;
-    enum pin_verdict verdict = reply_verdict(reply);
+    enum pin_verdict verdict = pin_reply_verdict(reply);
 
     if (verdict != PIN_OK || !t->found) {
-        act_finish_verdict(a, verdict);
+        pin_act_finish_verdict(a, verdict);
         return;
     }
-    note_receipt(a, &t->map, &t->parked);
+    pin_note_receipt(a, &t->map, &t->parked);
     a->reply = sent_receipt_reply;
-    act_go(a);
+    pin_act_go(a);
 }
 
 /* m1, m1b, m1c, m1d: the message id in pieces. */
@@ -69,8 +69,8 @@ static void put_message_id(struct sent_act *t)
     for (size_t at = 0; at < t->name.len; at += PIECE) {
         size_t left = t->name.len - at;
         char name[4] = {'m', (char)('0' + t->map.attempt), (char)('a' + at / PIECE), '\0'};
-        act_put(&t->a, name, at == 0 ? 2 : 3);
-        act_put(&t->a, t->name.message_id + at, left < PIECE ? left : PIECE);
+        pin_act_put(&t->a, name, at == 0 ? 2 : 3);
+        pin_act_put(&t->a, t->name.message_id + at, left < PIECE ? left : PIECE);
     }
 }
 
@@ -85,7 +85,7 @@ static void sent_note(struct sent_act *t)
         n.err = err;
     }
     t->a.reply = sent_note_reply;
-    note_command(&t->a, &t->map, &n, &owner);
+    pin_note_command(&t->a, &t->map, &n, &owner);
     if (t->state == PIN_ATT_ACCEPTED)
         put_message_id(t);
 }
@@ -98,11 +98,11 @@ static void sent_look_reply(struct act *a, const struct store_reply *reply)
     size_t len = 0;
     const char *s = store_reply_str(reply, &len);
 
-    t->found = s != NULL && len > 0 && s[0] == 'P' && parked_read(&t->parked, s + 1, len - 1);
+    t->found = s != NULL && len > 0 && s[0] == 'P' && pin_parked_read(&t->parked, s + 1, len - 1);
     if (t->found)
-        receipt_matched(a->l, &t->name, &t->id.form[t->at]);
+        pin_receipt_matched(a->l, &t->name, &t->id.form[t->at]);
     sent_look(t);
-    act_go(a);
+    pin_act_go(a);
 }
 
 /* The command for the next form, or for the note behind the last. */
@@ -117,9 +117,9 @@ static void sent_look(struct sent_act *t)
     t->at++;
     sent_key(t, t->at, &k);
     t->a.reply = sent_look_reply;
-    act_command(&t->a, NULL);
-    act_put_str(&t->a, "GET");
-    act_put(&t->a, k.s, k.len);
+    pin_act_command(&t->a, NULL);
+    pin_act_put_str(&t->a, "GET");
+    pin_act_put(&t->a, k.s, k.len);
 }
 
 static void sent_claim_reply(struct act *a, const struct store_reply *reply)
@@ -128,28 +128,29 @@ static void sent_claim_reply(struct act *a, const struct store_reply *reply)
     size_t len = 0;
     const char *s = store_reply_str(reply, &len);
 
-    t->found = s != NULL && parked_read(&t->parked, s, len);
+    t->found = s != NULL && pin_parked_read(&t->parked, s, len);
     if (t->found) {
-        receipt_matched(a->l, &t->name, &t->id.form[0]);
+        pin_receipt_matched(a->l, &t->name, &t->id.form[0]);
         a->l->info.receipts_by_id_alone += t->parked.msisdn.len == 0;
     } else if (store_reply_int(reply) == 1) {
-        receipt_unmatched(a->l, t->name.carrier, t->name.message_id, "another number's response");
+        pin_receipt_unmatched(a->l, t->name.carrier, t->name.message_id,
+                              "another number's response");
     }
     sent_look(t);
-    act_go(a);
+    pin_act_go(a);
 }
 
 static void put_map(struct sent_act *t, const char *before, const char *life)
 {
     char value[MAP_SIZE];
-    size_t len = map_write(&t->map, 'M', value, sizeof value);
+    size_t len = pin_map_write(&t->map, 'M', value, sizeof value);
 
-    act_put(&t->a, value, len);
+    pin_act_put(&t->a, value, len);
     if (before != NULL) {
-        act_put_str(&t->a, before);
-        act_put_str(&t->a, life);
+        pin_act_put_str(&t->a, before);
+        pin_act_put_str(&t->a, life);
     }
-    act_put_int(&t->a, t->expires_ms + (int64_t)t->a.l->o.map_keep_s * 1000);
+    pin_act_put_int(&t->a, t->expires_ms + (int64_t)t->a.l->o.map_keep_s * 1000);
 }
 
 static void sent_map_reply(struct act *a, const struct store_reply *reply)
@@ -162,12 +163,12 @@ static void sent_map_reply(struct act *a, const struct store_reply *reply)
     } else { /* something stands there */
         sent_key(t, 0, &k);
         a->reply = sent_claim_reply;
-        act_command(a, &pin_ledger_script_claim);
-        act_key(a, &k);
+        pin_act_command(a, &pin_ledger_script_claim);
+        pin_act_key(a, &k);
         put_map(t, NULL, NULL);
-        act_put(a, t->map.msisdn.digits, t->map.msisdn.len);
+        pin_act_put(a, t->map.msisdn.digits, t->map.msisdn.len);
     }
-    act_go(a);
+    pin_act_go(a);
 }
 
 static void sent_map(struct sent_act *t)
@@ -176,9 +177,9 @@ static void sent_map(struct sent_act *t)
 
     sent_key(t, 0, &k);
     t->a.reply = sent_map_reply;
-    act_command(&t->a, NULL);
-    act_put_str(&t->a, "SET");
-    act_put(&t->a, k.s, k.len);
+    pin_act_command(&t->a, NULL);
+    pin_act_put_str(&t->a, "SET");
+    pin_act_put(&t->a, k.s, k.len);
     put_map(t, "NX", "PXAT");
 }
 
@@ -190,7 +191,7 @@ static void sent_owned(struct sent_act *t)
         return;
     }
     pin_msgid_forms(t->name.message_id, t->name.len, PIN_MSGID_RESPONSE, t->name.mode,
-                    carriers_settled(t->a.l->carriers, t->name.carrier), &t->id);
+                    pin_carriers_settled(t->a.l->carriers, t->name.carrier), &t->id);
     sent_map(t);
 }
 
@@ -199,25 +200,25 @@ static void sent_where_reply(struct act *a, const struct store_reply *reply)
     struct sent_act *t = (struct sent_act *)a;
     struct where w;
 
-    if (!where_read(&w, t->map.pin_id, t->account, reply)) {
-        act_finish_verdict(a, PIN_NOT_FOUND);
+    if (!pin_where_read(&w, t->map.pin_id, t->account, reply)) {
+        pin_act_finish_verdict(a, PIN_NOT_FOUND);
         return;
     }
-    where_put(a->l->where, &w);
+    pin_where_put(a->l->where, &w);
     t->expires_ms = w.expires_ms;
     sent_owned(t);
-    act_go(a);
+    pin_act_go(a);
 }
 
 static void sent_begin(struct sent_act *t)
 {
     struct where w;
 
-    if (where_get(t->a.l->where, t->map.pin_id, &w) && strcmp(w.account, t->account) == 0) {
+    if (pin_where_get(t->a.l->where, t->map.pin_id, &w) && strcmp(w.account, t->account) == 0) {
         t->expires_ms = w.expires_ms;
         sent_owned(t);
     } else {
-        where_ask(&t->a, t->map.pin_id);
+        pin_where_ask(&t->a, t->map.pin_id);
         t->a.reply = sent_where_reply;
     }
 }
@@ -238,9 +239,9 @@ int pin_ledger_sent(struct pin_ledger *l, const struct pin_sent *s, pin_ledger_c
 
     if (!sent_is_valid(s))
         return ERR_INVALID;
-    if ((t = act_new(l, "sent", sizeof *t, SENT_CAP, &err)) == NULL)
+    if ((t = pin_act_new(l, "sent", sizeof *t, SENT_CAP, &err)) == NULL)
         return err;
-    act_for(&t->a, cb, arg, NULL);
+    pin_act_for(&t->a, cb, arg, NULL);
     t->a.patience = ACT_STUBBORN;
     t->a.give_up = mono_add_ms(mono_now(), (int64_t)l->o.keep_s * 1000);
     str_copy(t->map.pin_id, sizeof t->map.pin_id, s->pin_id);
@@ -252,10 +253,10 @@ int pin_ledger_sent(struct pin_ledger *l, const struct pin_sent *s, pin_ledger_c
     t->status = s->status;
     t->last = s->last;
     t->name.mode = s->id_mode;
-    if (!receipt_name_set(&t->name, s->carrier, s->message_id, s->message_id_len)) {
-        act_drop(&t->a);
+    if (!pin_receipt_name_set(&t->name, s->carrier, s->message_id, s->message_id_len)) {
+        pin_act_drop(&t->a);
         return ERR_INVALID;
     }
     sent_begin(t);
-    return act_start(&t->a);
+    return pin_act_start(&t->a);
 }

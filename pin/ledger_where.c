@@ -24,7 +24,7 @@ struct where_cache {
     uint32_t max;
 };
 
-struct where_cache *where_new(uint32_t max)
+struct where_cache *pin_where_new(uint32_t max)
 {
     struct where_cache *c = calloc(1, sizeof *c);
 
@@ -33,7 +33,7 @@ struct where_cache *where_new(uint32_t max)
     return c;
 }
 
-void where_free(struct where_cache *c)
+void pin_where_free(struct where_cache *c)
 {
     struct where_node *n, *tmp;
 
@@ -46,7 +46,7 @@ void where_free(struct where_cache *c)
     free(c);
 }
 
-bool where_get(struct where_cache *c, const char *pin_id, struct where *out)
+bool pin_where_get(struct where_cache *c, const char *pin_id, struct where *out)
 {
     struct where_node *n;
 
@@ -56,7 +56,7 @@ bool where_get(struct where_cache *c, const char *pin_id, struct where *out)
     return n != NULL;
 }
 
-void where_put(struct where_cache *c, const struct where *w)
+void pin_where_put(struct where_cache *c, const struct where *w)
 {
     struct where_node *n;
 
@@ -77,17 +77,17 @@ void where_put(struct where_cache *c, const struct where *w)
         free(n);
 }
 
-void where_ask(struct act *a, const char *pin_id)
+void pin_where_ask(struct act *a, const char *pin_id)
 {
     struct key k;
 
-    key_record(&k, pin_id);
-    act_command(a, NULL);
-    act_put_str(a, "HMGET");
-    act_put(a, k.s, k.len);
-    act_put_str(a, "a");
-    act_put_str(a, "p");
-    act_put_str(a, "s");
+    pin_key_record(&k, pin_id);
+    pin_act_command(a, NULL);
+    pin_act_put_str(a, "HMGET");
+    pin_act_put(a, k.s, k.len);
+    pin_act_put_str(a, "a");
+    pin_act_put_str(a, "p");
+    pin_act_put_str(a, "s");
 }
 
 struct field {
@@ -105,8 +105,8 @@ static struct field reply_field(const struct store_reply *reply, size_t i)
     return f;
 }
 
-bool where_read(struct where *w, const char *pin_id, const char *account,
-                const struct store_reply *reply)
+bool pin_where_read(struct where *w, const char *pin_id, const char *account,
+                    const struct store_reply *reply)
 {
     struct field owner = reply_field(reply, 0), app = reply_field(reply, 1),
                  state = reply_field(reply, 2);
@@ -114,7 +114,7 @@ bool where_read(struct where *w, const char *pin_id, const char *account,
     size_t n = strlen(account);
 
     rd_take(&r, 14);
-    w->expires_ms = rd_u48(&r);
+    w->expires_ms = pin_rd_u48(&r);
     return !r.bad && owner.len > n + 1 && memcmp(owner.p, account, n) == 0 && owner.p[n] == ' ' &&
            msisdn_parse(owner.p + n + 1, owner.len - n - 1, &w->msisdn) == 0 &&
            str_copy(w->pin_id, sizeof w->pin_id, pin_id) &&
@@ -135,12 +135,12 @@ struct windows {
     struct window_node *nodes;
 };
 
-struct windows *windows_new(void)
+struct windows *pin_windows_new(void)
 {
     return calloc(1, sizeof(struct windows));
 }
 
-void windows_free(struct windows *w)
+void pin_windows_free(struct windows *w)
 {
     struct window_node *n, *tmp;
 
@@ -153,7 +153,7 @@ void windows_free(struct windows *w)
     free(w);
 }
 
-void windows_admitted(struct windows *w, const char *app_id, int64_t start_ms)
+void pin_windows_admitted(struct windows *w, const char *app_id, int64_t start_ms)
 {
     struct window_node *n;
 
@@ -180,7 +180,7 @@ void windows_admitted(struct windows *w, const char *app_id, int64_t start_ms)
         free(n);
 }
 
-bool windows_take(struct windows *w, const char *app_id, int64_t *start_ms)
+bool pin_windows_take(struct windows *w, const char *app_id, int64_t *start_ms)
 {
     struct window_node *n;
 
@@ -205,12 +205,12 @@ struct ledger_carriers {
     struct carrier_node *nodes;
 };
 
-struct ledger_carriers *ledger_carriers_new(void)
+struct ledger_carriers *pin_ledger_carriers_new(void)
 {
     return calloc(1, sizeof(struct ledger_carriers));
 }
 
-void ledger_carriers_free(struct ledger_carriers *c)
+void pin_ledger_carriers_free(struct ledger_carriers *c)
 {
     struct carrier_node *n, *tmp;
 
@@ -223,7 +223,7 @@ void ledger_carriers_free(struct ledger_carriers *c)
     free(c);
 }
 
-enum pin_id_mode carriers_settled(const struct ledger_carriers *c, const char *carrier)
+enum pin_id_mode pin_carriers_settled(const struct ledger_carriers *c, const char *carrier)
 {
     struct carrier_node *n;
 
@@ -245,7 +245,7 @@ static struct carrier_node *carrier_add(struct ledger_carriers *c, const char *c
     return NULL;
 }
 
-bool carriers_matched(struct ledger_carriers *c, const char *carrier, enum pin_id_mode kind)
+bool pin_carriers_matched(struct ledger_carriers *c, const char *carrier, enum pin_id_mode kind)
 {
     struct carrier_node *n;
 

@@ -22,9 +22,9 @@ static void notice_cb(void *arg, const char *payload, size_t len)
             continue;
         r->notices++;
         if (payload)
-            reg_cache_drop(r->cache, payload, len);
+            pin_reg_cache_drop(r->cache, payload, len);
         else
-            reg_cache_drop_all(r->cache);
+            pin_reg_cache_drop_all(r->cache);
     }
 }
 
@@ -38,7 +38,7 @@ struct pin_registry *pin_registry_new(struct event_base *base, struct store *sto
     r->base = base;
     r->store = store;
     r->number = ++last_number;
-    r->cache = reg_cache_new(cache_ms ? cache_ms : 5000, cache_max ? cache_max : 10000);
+    r->cache = pin_reg_cache_new(cache_ms ? cache_ms : 5000, cache_max ? cache_max : 10000);
     if (!r->cache) {
         free(r);
         return NULL;
@@ -50,10 +50,10 @@ struct pin_registry *pin_registry_new(struct event_base *base, struct store *sto
     return r;
 }
 
-void reg_changed(struct pin_registry *r, const char *name)
+void pin_reg_changed(struct pin_registry *r, const char *name)
 {
     r->notices++;
-    reg_cache_drop(r->cache, name, strlen(name));
+    pin_reg_cache_drop(r->cache, name, strlen(name));
 }
 
 /* --- operations ---------------------------------------------------------------------------- */
@@ -94,7 +94,7 @@ static void op_unlink(struct reg_op *op)
     op->r = NULL;
 }
 
-void reg_op_end(struct reg_op *op, int result)
+void pin_reg_op_end(struct reg_op *op, int result)
 {
     op_unlink(op);
     answer(&op->to, result, op);
@@ -106,10 +106,10 @@ static void later_cb(evutil_socket_t fd, short what, void *arg)
     struct reg_op *op = arg;
     (void)fd;
     (void)what;
-    reg_op_end(op, op->result);
+    pin_reg_op_end(op, op->result);
 }
 
-struct reg_op *reg_op_new(struct pin_registry *r, const struct reg_to *to)
+struct reg_op *pin_reg_op_new(struct pin_registry *r, const struct reg_to *to)
 {
     int err = r->is_closing ? ERR_CLOSED : r->n_ops >= REG_OPS_MAX ? ERR_UNAVAILABLE : 0;
     struct reg_op *op = err ? NULL : calloc(1, sizeof *op);
@@ -127,7 +127,7 @@ struct reg_op *reg_op_new(struct pin_registry *r, const struct reg_to *to)
     return op;
 }
 
-void reg_op_later(struct reg_op *op, int result)
+void pin_reg_op_later(struct reg_op *op, int result)
 {
     op->result = result;
     event_active(&op->later, EV_TIMEOUT, 0);
@@ -150,26 +150,26 @@ static void reply_cb(void *arg, int result, const struct store_reply *reply)
     if (!op->r)
         op_free(op);
     else if (result)
-        reg_op_end(op, explain(op, result, reply));
+        pin_reg_op_end(op, explain(op, result, reply));
     else
         op->step(op, reply);
 }
 
-void reg_op_command(struct reg_op *op, reg_step step, const struct store_arg *argv, size_t argc)
+void pin_reg_op_command(struct reg_op *op, reg_step step, const struct store_arg *argv, size_t argc)
 {
     op->step = step;
     int err = store_command(op->r->store, argv, argc, reply_cb, op);
     if (err)
-        reg_op_later(op, ERR_UNAVAILABLE);
+        pin_reg_op_later(op, ERR_UNAVAILABLE);
 }
 
-void reg_op_eval(struct reg_op *op, reg_step step, const struct reg_call *call)
+void pin_reg_op_eval(struct reg_op *op, reg_step step, const struct reg_call *call)
 {
     op->step = step;
     int err = store_eval(op->r->store, call->script, call->keys, call->n_keys, call->args,
                          call->n_args, reply_cb, op);
     if (err)
-        reg_op_later(op, ERR_UNAVAILABLE);
+        pin_reg_op_later(op, ERR_UNAVAILABLE);
 }
 
 /* An operation that the store still answers stays behind for that, without a registry. */
@@ -191,7 +191,7 @@ void pin_registry_free(struct pin_registry *r)
     DL_DELETE(alive, r);
     while (r->ops)
         op_close(r->ops);
-    reg_cache_free(r->cache);
+    pin_reg_cache_free(r->cache);
     free(r);
 }
 
@@ -200,20 +200,20 @@ void pin_registry_free(struct pin_registry *r)
 static void found_step(struct reg_op *op, const struct store_reply *reply)
 {
     struct pin_registry *r = op->r;
-    int err = reg_parse(op->kind, reply, &op->object);
+    int err = pin_reg_parse(op->kind, reply, &op->object);
     if ((err == 0 || err == ERR_NOTFOUND) && op->notices == r->notices)
-        reg_cache_put(r->cache, op->name, op->asked, err ? NULL : &op->object,
-                      reg_object_size(op->kind));
+        pin_reg_cache_put(r->cache, op->name, op->asked, err ? NULL : &op->object,
+                          pin_reg_object_size(op->kind));
     if (op->kind == REG_KEY && !err)
         memcpy(op->account, op->object.account, sizeof op->account);
-    reg_op_end(op, err && err != ERR_NOTFOUND ? explain(op, err, NULL) : err);
+    pin_reg_op_end(op, err && err != ERR_NOTFOUND ? explain(op, err, NULL) : err);
 }
 
 /* Answers from the cache; false when it knows nothing. */
 static bool answer_cached(struct pin_registry *r, const char *name, const struct reg_to *to)
 {
     struct reg_op hit; /* only what answer() looks at is set */
-    int err = reg_cache_get(r->cache, name, &hit.object);
+    int err = pin_reg_cache_get(r->cache, name, &hit.object);
     if (err == ERR_UNAVAILABLE)
         return false;
     if (!err && to->kind == REG_TO_ACCOUNT)
@@ -228,14 +228,14 @@ static void find(struct pin_registry *r, const char *name, const struct reg_to *
 {
     if (answer_cached(r, name, to))
         return;
-    struct reg_op *op = reg_op_new(r, to);
+    struct reg_op *op = pin_reg_op_new(r, to);
     if (!op)
         return;
     op->kind = kind;
     op->object = *object;
     str_copy(op->name, sizeof op->name, name);
     const struct store_arg argv[] = {REG_ARG("HGETALL"), REG_ARG(name)};
-    reg_op_command(op, found_step, argv, 2);
+    pin_reg_op_command(op, found_step, argv, 2);
 }
 
 void pin_registry_find_key(struct pin_registry *r, const char *key, size_t len, pin_account_cb cb,
@@ -244,7 +244,7 @@ void pin_registry_find_key(struct pin_registry *r, const char *key, size_t len, 
     char name[REG_NAME_SIZE];
     const struct reg_to to = {REG_TO_ACCOUNT, {.account = cb}, arg};
     const union reg_object object = {.account = ""};
-    reg_key_name(key, len, name);
+    pin_reg_key_name(key, len, name);
     find(r, name, &to, &object, REG_KEY);
 }
 
@@ -254,13 +254,13 @@ void pin_registry_find_app(struct pin_registry *r, const char *account, const ch
     char name[REG_NAME_SIZE];
     const struct reg_to to = {REG_TO_APP, {.app = cb}, arg};
     union reg_object object = {.app = {.enabled = false}};
-    if (!reg_account_is_valid(account) || !pin_id_is_valid(app_id, strlen(app_id))) {
+    if (!pin_reg_account_is_valid(account) || !pin_id_is_valid(app_id, strlen(app_id))) {
         answer(&to, ERR_NOTFOUND, NULL);
         return;
     }
     str_copy(object.app.account, sizeof object.app.account, account);
     str_copy(object.app.id, sizeof object.app.id, app_id);
-    reg_app_name(account, app_id, name);
+    pin_reg_app_name(account, app_id, name);
     find(r, name, &to, &object, REG_APP);
 }
 
@@ -270,13 +270,13 @@ void pin_registry_find_template(struct pin_registry *r, const char *account, con
     char name[REG_NAME_SIZE];
     const struct reg_to to = {REG_TO_TEMPLATE, {.tmpl = cb}, arg};
     union reg_object object = {.tmpl = {.revision = 0}};
-    if (!reg_account_is_valid(account) || !pin_id_is_valid(app_id, strlen(app_id)) ||
+    if (!pin_reg_account_is_valid(account) || !pin_id_is_valid(app_id, strlen(app_id)) ||
         !pin_id_is_valid(id, strlen(id))) {
         answer(&to, ERR_NOTFOUND, NULL);
         return;
     }
     str_copy(object.tmpl.app_id, sizeof object.tmpl.app_id, app_id);
     str_copy(object.tmpl.id, sizeof object.tmpl.id, id);
-    reg_template_name(account, app_id, id, name);
+    pin_reg_template_name(account, app_id, id, name);
     find(r, name, &to, &object, REG_TEMPLATE);
 }

@@ -22,7 +22,7 @@ struct reg_cache {
     uint32_t max;
 };
 
-struct reg_cache *reg_cache_new(uint32_t life_ms, uint32_t max)
+struct reg_cache *pin_reg_cache_new(uint32_t life_ms, uint32_t max)
 {
     struct reg_cache *c = calloc(1, sizeof *c);
     if (c) {
@@ -32,11 +32,11 @@ struct reg_cache *reg_cache_new(uint32_t life_ms, uint32_t max)
     return c;
 }
 
-void reg_cache_free(struct reg_cache *c)
+void pin_reg_cache_free(struct reg_cache *c)
 {
     if (!c)
         return;
-    reg_cache_drop_all(c);
+    pin_reg_cache_drop_all(c);
     free(c);
 }
 
@@ -53,7 +53,7 @@ static struct entry *find(struct reg_cache *c, const char *name, size_t len)
     return e;
 }
 
-int reg_cache_get(struct reg_cache *c, const char *name, union reg_object *out)
+int pin_reg_cache_get(struct reg_cache *c, const char *name, union reg_object *out)
 {
     struct entry *e = find(c, name, strlen(name));
     if (!e)
@@ -74,10 +74,10 @@ static void make_room(struct reg_cache *c)
         drop(c, c->entries);
 }
 
-void reg_cache_put(struct reg_cache *c, const char *name, struct mono asked,
-                   const union reg_object *object, size_t size)
+void pin_reg_cache_put(struct reg_cache *c, const char *name, struct mono asked,
+                       const union reg_object *object, size_t size)
 {
-    reg_cache_drop(c, name, strlen(name));
+    pin_reg_cache_drop(c, name, strlen(name));
     make_room(c);
     struct entry *e = calloc(1, sizeof *e + (object ? size : 0));
     if (!e)
@@ -94,20 +94,20 @@ void reg_cache_put(struct reg_cache *c, const char *name, struct mono asked,
         free(e);
 }
 
-void reg_cache_drop(struct reg_cache *c, const char *name, size_t len)
+void pin_reg_cache_drop(struct reg_cache *c, const char *name, size_t len)
 {
     struct entry *e = find(c, name, len);
     if (e)
         drop(c, e);
 }
 
-void reg_cache_drop_all(struct reg_cache *c)
+void pin_reg_cache_drop_all(struct reg_cache *c)
 {
     while (c->entries)
         drop(c, c->entries);
 }
 
-uint32_t reg_cache_count(const struct reg_cache *c)
+uint32_t pin_reg_cache_count(const struct reg_cache *c)
 {
     return HASH_COUNT(c->entries);
 }

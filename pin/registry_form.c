@@ -19,7 +19,7 @@ static const char *const policy_keys[] = {
 
 /* --- names --------------------------------------------------------------------------------- */
 
-bool reg_account_is_valid(const char *name)
+bool pin_reg_account_is_valid(const char *name)
 {
     size_t len = strlen(name);
     return len >= 1 && len < PIN_ACCOUNT_SIZE && name[0] != '_' && name[0] != '-' &&
@@ -27,7 +27,7 @@ bool reg_account_is_valid(const char *name)
 }
 
 /* A longer string than a key is none: what is hashed of it is longer than a key, too. */
-void reg_key_name(const char *key, size_t len, char out[REG_NAME_SIZE])
+void pin_reg_key_name(const char *key, size_t len, char out[REG_NAME_SIZE])
 {
     uint8_t md[SHA256_DIGEST_LENGTH];
     char hex[2 * sizeof md + 1], bucket[4];
@@ -37,33 +37,33 @@ void reg_key_name(const char *key, size_t len, char out[REG_NAME_SIZE])
     snprintf(out, REG_NAME_SIZE, "pb:{%s}:key:%s", bucket, hex);
 }
 
-void reg_account_name(const char *account, char out[REG_NAME_SIZE])
+void pin_reg_account_name(const char *account, char out[REG_NAME_SIZE])
 {
     snprintf(out, REG_NAME_SIZE, "pb:{%s}:account", account);
 }
 
-void reg_apps_name(const char *account, char out[REG_NAME_SIZE])
+void pin_reg_apps_name(const char *account, char out[REG_NAME_SIZE])
 {
     snprintf(out, REG_NAME_SIZE, "pb:{%s}:apps", account);
 }
 
-void reg_app_name(const char *account, const char *app, char out[REG_NAME_SIZE])
+void pin_reg_app_name(const char *account, const char *app, char out[REG_NAME_SIZE])
 {
     snprintf(out, REG_NAME_SIZE, "pb:{%s}:app:%s", account, app);
 }
 
-void reg_templates_name(const char *account, const char *app, char out[REG_NAME_SIZE])
+void pin_reg_templates_name(const char *account, const char *app, char out[REG_NAME_SIZE])
 {
     snprintf(out, REG_NAME_SIZE, "pb:{%s}:app:%s:msgs", account, app);
 }
 
-void reg_template_name(const char *account, const char *app, const char *id,
-                       char out[REG_NAME_SIZE])
+void pin_reg_template_name(const char *account, const char *app, const char *id,
+                           char out[REG_NAME_SIZE])
 {
     snprintf(out, REG_NAME_SIZE, "pb:{%s}:msg:%s:%s", account, app, id);
 }
 
-size_t reg_object_size(enum reg_kind kind)
+size_t pin_reg_object_size(enum reg_kind kind)
 {
     static const size_t sizes[] = {[REG_KEY] = PIN_ACCOUNT_SIZE,
                                    [REG_APP] = sizeof(struct pin_app),
@@ -102,7 +102,7 @@ static bool get_number(const struct store_reply *reply, const char *field, uint3
 static bool parse_key(const struct store_reply *reply, union reg_object *out)
 {
     return get(reply, "account", out->account, sizeof out->account) &&
-           reg_account_is_valid(out->account);
+           pin_reg_account_is_valid(out->account);
 }
 
 static bool parse_app(const struct store_reply *reply, union reg_object *out)
@@ -139,7 +139,7 @@ static bool parse_template(const struct store_reply *reply, union reg_object *ou
     return pin_spec_is_valid(&t->spec);
 }
 
-int reg_parse(enum reg_kind kind, const struct store_reply *reply, union reg_object *out)
+int pin_reg_parse(enum reg_kind kind, const struct store_reply *reply, union reg_object *out)
 {
     static bool (*const parse[])(const struct store_reply *, union reg_object *) = {
         [REG_KEY] = parse_key, [REG_APP] = parse_app, [REG_TEMPLATE] = parse_template};
@@ -185,7 +185,7 @@ static bool policy_reads_back(const struct reg_fields *f, size_t from)
     return true;
 }
 
-int reg_app_fields(const struct pin_app *app, struct reg_fields *out)
+int pin_reg_app_fields(const struct pin_app *app, struct reg_fields *out)
 {
     const struct pin_policy *p = &app->policy;
     out->n = out->used = 0;
@@ -202,7 +202,7 @@ int reg_app_fields(const struct pin_app *app, struct reg_fields *out)
     return is_good ? 0 : ERR_INVALID;
 }
 
-int reg_template_fields(const struct pin_template *t, struct reg_fields *out)
+int pin_reg_template_fields(const struct pin_template *t, struct reg_fields *out)
 {
     char why[160];
     out->n = out->used = 0;

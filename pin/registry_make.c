@@ -49,16 +49,16 @@ static int draw_key(struct reg_op *op)
     memcpy(op->api_key, "pb_", 3);
     hex_encode(random, sizeof random, op->api_key + 3, false);
     secret_wipe(random, sizeof random);
-    reg_key_name(op->api_key, strlen(op->api_key), op->name);
+    pin_reg_key_name(op->api_key, strlen(op->api_key), op->name);
     return 0;
 }
 
 static void key_written_step(struct reg_op *op, const struct store_reply *reply)
 {
     (void)reply;
-    reg_changed(op->r, op->name);
+    pin_reg_changed(op->r, op->name);
     LOG(LOG_LV_INFO, LOG_ID, "api_key_created", KV_S("account", op->account));
-    reg_op_end(op, 0);
+    pin_reg_op_end(op, 0);
 }
 
 static void write_key(struct reg_op *op)
@@ -67,19 +67,19 @@ static void write_key(struct reg_op *op)
     snprintf(now, sizeof now, "%lld", (long long)wall_ms());
     int err = draw_key(op);
     if (err) {
-        reg_op_later(op, err);
+        pin_reg_op_later(op, err);
         return;
     }
     const struct store_arg argv[] = {REG_ARG("HSET"),      REG_ARG(op->name), REG_ARG("account"),
                                      REG_ARG(op->account), REG_ARG("scopes"), REG_ARG("2fa:manage"),
                                      REG_ARG("created"),   REG_ARG(now)};
-    reg_op_command(op, key_written_step, argv, sizeof argv / sizeof argv[0]);
+    pin_reg_op_command(op, key_written_step, argv, sizeof argv / sizeof argv[0]);
 }
 
 static void account_made_step(struct reg_op *op, const struct store_reply *reply)
 {
     if (store_reply_int(reply) != 1) {
-        reg_op_end(op, ERR_EXISTS);
+        pin_reg_op_end(op, ERR_EXISTS);
         return;
     }
     LOG(LOG_LV_INFO, LOG_ID, "account_created", KV_S("account", op->account));
@@ -90,28 +90,28 @@ static void account_indexed_step(struct reg_op *op, const struct store_reply *re
 {
     int err = verdict(reply);
     if (err) {
-        reg_op_end(op, err);
+        pin_reg_op_end(op, err);
         return;
     }
     char name[REG_NAME_SIZE], now[24];
-    reg_account_name(op->account, name);
+    pin_reg_account_name(op->account, name);
     snprintf(now, sizeof now, "%lld", (long long)wall_ms());
     const struct store_arg argv[] = {REG_ARG("HSETNX"), REG_ARG(name), REG_ARG("created"),
                                      REG_ARG(now)};
-    reg_op_command(op, account_made_step, argv, 4);
+    pin_reg_op_command(op, account_made_step, argv, 4);
 }
 
 /* NULL: answered. A name that is none ends the operation with wrong, from the loop. */
 static struct reg_op *op_for_account(struct pin_registry *r, const struct reg_to *to,
                                      const char *account, int wrong)
 {
-    struct reg_op *op = reg_op_new(r, to);
-    if (op && reg_account_is_valid(account)) {
+    struct reg_op *op = pin_reg_op_new(r, to);
+    if (op && pin_reg_account_is_valid(account)) {
         str_copy(op->account, sizeof op->account, account);
         return op;
     }
     if (op)
-        reg_op_later(op, wrong);
+        pin_reg_op_later(op, wrong);
     return NULL;
 }
 
@@ -126,7 +126,7 @@ void pin_registry_create_account(struct pin_registry *r, const char *account, pi
     snprintf(most, sizeof most, "%d", REG_LIST_MAX);
     const struct store_arg keys[] = {REG_ARG(REG_ACCOUNTS)};
     const struct store_arg args[] = {REG_ARG(most), REG_ARG(account)};
-    reg_op_eval(op, account_indexed_step, &(struct reg_call){&script_name, keys, 1, args, 2});
+    pin_reg_op_eval(op, account_indexed_step, &(struct reg_call){&script_name, keys, 1, args, 2});
 }
 
 static void account_there_step(struct reg_op *op, const struct store_reply *reply)
@@ -134,7 +134,7 @@ static void account_there_step(struct reg_op *op, const struct store_reply *repl
     if (store_reply_int(reply) == 1)
         write_key(op);
     else
-        reg_op_end(op, ERR_NOTFOUND);
+        pin_reg_op_end(op, ERR_NOTFOUND);
 }
 
 void pin_registry_create_key(struct pin_registry *r, const char *account, pin_key_cb cb, void *arg)
@@ -144,35 +144,35 @@ void pin_registry_create_key(struct pin_registry *r, const char *account, pin_ke
     if (!op)
         return;
     char name[REG_NAME_SIZE];
-    reg_account_name(account, name);
+    pin_reg_account_name(account, name);
     const struct store_arg argv[] = {REG_ARG("EXISTS"), REG_ARG(name)};
-    reg_op_command(op, account_there_step, argv, 2);
+    pin_reg_op_command(op, account_there_step, argv, 2);
 }
 
 static void revoked_step(struct reg_op *op, const struct store_reply *reply)
 {
     size_t len = 0;
     const char *account = store_reply_str(reply, &len);
-    reg_changed(op->r, op->name);
+    pin_reg_changed(op->r, op->name);
     if (!account) {
-        reg_op_end(op, ERR_NOTFOUND);
+        pin_reg_op_end(op, ERR_NOTFOUND);
         return;
     }
     str_copy_n(op->account, sizeof op->account, account, len);
     LOG(LOG_LV_INFO, LOG_ID, "api_key_revoked", KV_S("account", op->account));
-    reg_op_end(op, 0);
+    pin_reg_op_end(op, 0);
 }
 
 void pin_registry_revoke_key(struct pin_registry *r, const char *key, pin_account_cb cb, void *arg)
 {
     const struct reg_to to = {REG_TO_ACCOUNT, {.account = cb}, arg};
-    struct reg_op *op = reg_op_new(r, &to);
+    struct reg_op *op = pin_reg_op_new(r, &to);
     if (!op)
         return;
-    reg_key_name(key, strlen(key), op->name);
+    pin_reg_key_name(key, strlen(key), op->name);
     const struct store_arg keys[] = {REG_ARG(op->name)};
     const struct store_arg args[] = {REG_ARG(REG_CHANNEL)};
-    reg_op_eval(op, revoked_step, &(struct reg_call){&script_revoke, keys, 1, args, 1});
+    pin_reg_op_eval(op, revoked_step, &(struct reg_call){&script_revoke, keys, 1, args, 1});
 }
 
 /* --- applications and templates ------------------------------------------------------------ */
@@ -189,10 +189,10 @@ static int draw_id(char out[PIN_APP_ID_SIZE])
 static void put_step(struct reg_op *op, const struct store_reply *reply)
 {
     int err = verdict(reply);
-    reg_changed(op->r, op->name);
+    pin_reg_changed(op->r, op->name);
     if (!err)
         LOG(LOG_LV_INFO, LOG_ID, "object_created", KV_S("object", op->name));
-    reg_op_end(op, err);
+    pin_reg_op_end(op, err);
 }
 
 /* op->name is the object's key; owner and index are in the same slot. */
@@ -205,7 +205,8 @@ static void put(struct reg_op *op, const char *owner, const char *index, const c
     struct store_arg args[PUT_ARGS + 2 * REG_FIELDS_MAX] = {REG_ARG(most), REG_ARG(id),
                                                             REG_ARG(REG_CHANNEL)};
     memcpy(args + PUT_ARGS, fields->v, fields->n * sizeof fields->v[0]);
-    reg_op_eval(op, put_step, &(struct reg_call){&script_put, keys, 3, args, PUT_ARGS + fields->n});
+    pin_reg_op_eval(op, put_step,
+                    &(struct reg_call){&script_put, keys, 3, args, PUT_ARGS + fields->n});
 }
 
 void pin_registry_create_app(struct pin_registry *r, const struct pin_app *app, pin_app_cb cb,
@@ -220,14 +221,14 @@ void pin_registry_create_app(struct pin_registry *r, const struct pin_app *app, 
     op->object.app = *app;
     int err = draw_id(op->object.app.id);
     if (!err)
-        err = reg_app_fields(&op->object.app, &fields);
+        err = pin_reg_app_fields(&op->object.app, &fields);
     if (err) {
-        reg_op_later(op, err);
+        pin_reg_op_later(op, err);
         return;
     }
-    reg_account_name(app->account, owner);
-    reg_apps_name(app->account, index);
-    reg_app_name(app->account, op->object.app.id, op->name);
+    pin_reg_account_name(app->account, owner);
+    pin_reg_apps_name(app->account, index);
+    pin_reg_app_name(app->account, op->object.app.id, op->name);
     put(op, owner, index, op->object.app.id, &fields);
 }
 
@@ -245,14 +246,14 @@ void pin_registry_create_template(struct pin_registry *r, const char *account,
     mine->revision = 1;
     int err = pin_id_is_valid(t->app_id, strlen(t->app_id)) ? draw_id(mine->id) : ERR_NOTFOUND;
     if (!err)
-        err = reg_template_fields(mine, &fields);
+        err = pin_reg_template_fields(mine, &fields);
     if (err) {
-        reg_op_later(op, err);
+        pin_reg_op_later(op, err);
         return;
     }
-    reg_app_name(account, t->app_id, owner);
-    reg_templates_name(account, t->app_id, index);
-    reg_template_name(account, t->app_id, mine->id, op->name);
+    pin_reg_app_name(account, t->app_id, owner);
+    pin_reg_templates_name(account, t->app_id, index);
+    pin_reg_template_name(account, t->app_id, mine->id, op->name);
     put(op, owner, index, mine->id, &fields);
 }
 
@@ -262,7 +263,7 @@ void pin_registry_create_template(struct pin_registry *r, const char *account,
 static void listed_step(struct reg_op *op, const struct store_reply *reply)
 {
     if (store_reply_type(reply) != STORE_ARRAY) {
-        reg_op_end(op, ERR_NOTFOUND);
+        pin_reg_op_end(op, ERR_NOTFOUND);
         return;
     }
     size_t n = store_reply_len(reply);
@@ -276,7 +277,7 @@ static void listed_step(struct reg_op *op, const struct store_reply *reply)
     }
     op->names = views;
     op->n_names = n;
-    reg_op_end(op, names && views ? 0 : ERR_NOMEM);
+    pin_reg_op_end(op, names && views ? 0 : ERR_NOMEM);
     free(views);
     free(names);
 }
@@ -284,14 +285,14 @@ static void listed_step(struct reg_op *op, const struct store_reply *reply)
 void pin_registry_list_accounts(struct pin_registry *r, pin_names_cb cb, void *arg)
 {
     const struct reg_to to = {REG_TO_NAMES, {.names = cb}, arg};
-    struct reg_op *op = reg_op_new(r, &to);
+    struct reg_op *op = pin_reg_op_new(r, &to);
     if (!op)
         return;
     char last[12];
     snprintf(last, sizeof last, "%d", REG_LIST_MAX - 1);
     const struct store_arg argv[] = {REG_ARG("ZRANGE"), REG_ARG(REG_ACCOUNTS), REG_ARG("0"),
                                      REG_ARG(last)};
-    reg_op_command(op, listed_step, argv, 4);
+    pin_reg_op_command(op, listed_step, argv, 4);
 }
 
 static void list(struct reg_op *op, const char *owner, const char *index)
@@ -300,7 +301,7 @@ static void list(struct reg_op *op, const char *owner, const char *index)
     snprintf(most, sizeof most, "%d", REG_LIST_MAX);
     const struct store_arg keys[] = {REG_ARG(owner), REG_ARG(index)};
     const struct store_arg args[] = {REG_ARG(most)};
-    reg_op_eval(op, listed_step, &(struct reg_call){&script_list, keys, 2, args, 1});
+    pin_reg_op_eval(op, listed_step, &(struct reg_call){&script_list, keys, 2, args, 1});
 }
 
 void pin_registry_list_apps(struct pin_registry *r, const char *account, pin_names_cb cb, void *arg)
@@ -310,8 +311,8 @@ void pin_registry_list_apps(struct pin_registry *r, const char *account, pin_nam
     if (!op)
         return;
     char owner[REG_NAME_SIZE], index[REG_NAME_SIZE];
-    reg_account_name(account, owner);
-    reg_apps_name(account, index);
+    pin_reg_account_name(account, owner);
+    pin_reg_apps_name(account, index);
     list(op, owner, index);
 }
 
@@ -323,11 +324,11 @@ void pin_registry_list_templates(struct pin_registry *r, const char *account, co
     if (!op)
         return;
     if (!pin_id_is_valid(app_id, strlen(app_id))) {
-        reg_op_later(op, ERR_NOTFOUND);
+        pin_reg_op_later(op, ERR_NOTFOUND);
         return;
     }
     char owner[REG_NAME_SIZE], index[REG_NAME_SIZE];
-    reg_app_name(account, app_id, owner);
-    reg_templates_name(account, app_id, index);
+    pin_reg_app_name(account, app_id, owner);
+    pin_reg_templates_name(account, app_id, index);
     list(op, owner, index);
 }

@@ -32,17 +32,18 @@ union reg_object {
 /* --- cache: registry_cache.c --------------------------------------------------------------- */
 
 struct reg_cache;
-struct reg_cache *reg_cache_new(uint32_t life_ms, uint32_t max) __attribute__((warn_unused_result));
-void reg_cache_free(struct reg_cache *c);
+struct reg_cache *pin_reg_cache_new(uint32_t life_ms, uint32_t max)
+    __attribute__((warn_unused_result));
+void pin_reg_cache_free(struct reg_cache *c);
 /* 0, ERR_NOTFOUND: it is known to be absent, ERR_UNAVAILABLE: nothing is known. */
-int reg_cache_get(struct reg_cache *c, const char *name, union reg_object *out)
+int pin_reg_cache_get(struct reg_cache *c, const char *name, union reg_object *out)
     __attribute__((warn_unused_result));
 /* object NULL: absent.  The life counts from asked, when the question was sent. */
-void reg_cache_put(struct reg_cache *c, const char *name, struct mono asked,
-                   const union reg_object *object, size_t size);
-void reg_cache_drop(struct reg_cache *c, const char *name, size_t len);
-void reg_cache_drop_all(struct reg_cache *c);
-uint32_t reg_cache_count(const struct reg_cache *c);
+void pin_reg_cache_put(struct reg_cache *c, const char *name, struct mono asked,
+                       const union reg_object *object, size_t size);
+void pin_reg_cache_drop(struct reg_cache *c, const char *name, size_t len);
+void pin_reg_cache_drop_all(struct reg_cache *c);
+uint32_t pin_reg_cache_count(const struct reg_cache *c);
 
 /* --- form: registry_form.c ----------------------------------------------------------------- */
 
@@ -52,24 +53,24 @@ struct reg_fields { /* names and values by turns; they point into the object and
     char text[64];
     size_t used;
 };
-bool reg_account_is_valid(const char *name);
-size_t reg_object_size(enum reg_kind kind);
+bool pin_reg_account_is_valid(const char *name);
+size_t pin_reg_object_size(enum reg_kind kind);
 /* Fills what HGETALL answered into an object that knows its ids.  ERR_NOTFOUND, ERR_CORRUPT. */
-int reg_parse(enum reg_kind kind, const struct store_reply *reply, union reg_object *out)
+int pin_reg_parse(enum reg_kind kind, const struct store_reply *reply, union reg_object *out)
     __attribute__((warn_unused_result));
 /* ERR_INVALID: would not be read back as it is. */
-int reg_app_fields(const struct pin_app *app, struct reg_fields *out)
+int pin_reg_app_fields(const struct pin_app *app, struct reg_fields *out)
     __attribute__((warn_unused_result));
-int reg_template_fields(const struct pin_template *t, struct reg_fields *out)
+int pin_reg_template_fields(const struct pin_template *t, struct reg_fields *out)
     __attribute__((warn_unused_result));
 
-void reg_key_name(const char *key, size_t len, char out[REG_NAME_SIZE]);
-void reg_account_name(const char *account, char out[REG_NAME_SIZE]);
-void reg_apps_name(const char *account, char out[REG_NAME_SIZE]);
-void reg_app_name(const char *account, const char *app, char out[REG_NAME_SIZE]);
-void reg_templates_name(const char *account, const char *app, char out[REG_NAME_SIZE]);
-void reg_template_name(const char *account, const char *app, const char *id,
-                       char out[REG_NAME_SIZE]);
+void pin_reg_key_name(const char *key, size_t len, char out[REG_NAME_SIZE]);
+void pin_reg_account_name(const char *account, char out[REG_NAME_SIZE]);
+void pin_reg_apps_name(const char *account, char out[REG_NAME_SIZE]);
+void pin_reg_app_name(const char *account, const char *app, char out[REG_NAME_SIZE]);
+void pin_reg_templates_name(const char *account, const char *app, char out[REG_NAME_SIZE]);
+void pin_reg_template_name(const char *account, const char *app, const char *id,
+                           char out[REG_NAME_SIZE]);
 
 /* --- operations: registry.c ---------------------------------------------------------------- */
 
@@ -117,14 +118,15 @@ struct reg_op {
 };
 
 /* NULL: there was no room, the caller has been answered. */
-struct reg_op *reg_op_new(struct pin_registry *r, const struct reg_to *to)
+struct reg_op *pin_reg_op_new(struct pin_registry *r, const struct reg_to *to)
     __attribute__((warn_unused_result));
 /* Answers and frees it; only from the event loop. */
-void reg_op_end(struct reg_op *op, int result);
-void reg_op_later(struct reg_op *op, int result);
+void pin_reg_op_end(struct reg_op *op, int result);
+void pin_reg_op_later(struct reg_op *op, int result);
 /* One command or script; step goes on with an answer that is no error. */
 typedef void (*reg_step)(struct reg_op *op, const struct store_reply *reply);
-void reg_op_command(struct reg_op *op, reg_step step, const struct store_arg *argv, size_t argc);
+void pin_reg_op_command(struct reg_op *op, reg_step step, const struct store_arg *argv,
+                        size_t argc);
 struct reg_call {
     struct store_script *script;
     const struct store_arg *keys;
@@ -132,9 +134,9 @@ struct reg_call {
     const struct store_arg *args;
     size_t n_args;
 };
-void reg_op_eval(struct reg_op *op, reg_step step, const struct reg_call *call);
+void pin_reg_op_eval(struct reg_op *op, reg_step step, const struct reg_call *call);
 /* Something under this name has changed. */
-void reg_changed(struct pin_registry *r, const char *name);
+void pin_reg_changed(struct pin_registry *r, const char *name);
 
 #define REG_ARG(s)                                                                                 \
     {                                                                                              \

@@ -4,7 +4,7 @@
 
 #define FIRST_MS 50
 
-uint32_t backoff_next_ms(struct backoff *b)
+uint32_t store_backoff_next_ms(struct backoff *b)
 {
     uint32_t ms = b->next_ms ? b->next_ms : FIRST_MS;
     if (ms > b->max_ms)
@@ -15,7 +15,7 @@ uint32_t backoff_next_ms(struct backoff *b)
     return ms - random % (ms / 2 + 1);
 }
 
-void backoff_reset(struct backoff *b)
+void store_backoff_reset(struct backoff *b)
 {
     b->next_ms = 0;
 }

@@ -12,7 +12,7 @@ struct backoff {
     uint32_t max_ms;
 };
 
-uint32_t backoff_next_ms(struct backoff *b);
-void backoff_reset(struct backoff *b);
+uint32_t store_backoff_next_ms(struct backoff *b);
+void store_backoff_reset(struct backoff *b);
 
 #endif

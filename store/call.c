@@ -51,8 +51,8 @@ static char *put_arg(char *p, const struct store_arg *a)
     return p;
 }
 
-int call_new(struct call **out, const struct call_part *parts, size_t n_parts,
-             const struct call_to *to)
+int store_call_new(struct call **out, const struct call_part *parts, size_t n_parts,
+                   const struct call_to *to)
 {
     size_t argc, cap;
     int err = measure(parts, n_parts, &argc, &cap);
@@ -71,7 +71,7 @@ int call_new(struct call **out, const struct call_part *parts, size_t n_parts,
     return 0;
 }
 
-void call_free(struct call *c)
+void store_call_free(struct call *c)
 {
     if (c && c->is_secret)
         secret_wipe(c->octets, c->len);

@@ -44,8 +44,8 @@ struct call_part {
     size_t argc;
 };
 
-int call_new(struct call **out, const struct call_part *parts, size_t n_parts,
-             const struct call_to *to) __attribute__((warn_unused_result));
-void call_free(struct call *c);
+int store_call_new(struct call **out, const struct call_part *parts, size_t n_parts,
+                   const struct call_to *to) __attribute__((warn_unused_result));
+void store_call_free(struct call *c);
 
 #endif

@@ -13,7 +13,7 @@
 
 static void give_up(struct store *s, const char *reason, const struct store_reply *reply)
 {
-    conn_close(&s->conn, reason, reply ? store_reply_str(reply, NULL) : NULL);
+    store_conn_close(&s->conn, reason, reply ? store_reply_str(reply, NULL) : NULL);
 }
 
 /* Other outcomes are the connection's own end, which has its reason already, but for silence. */
@@ -149,8 +149,8 @@ int store_auth_call(const struct store *s, struct call **out)
     struct store_arg argv[] = {name, {user, strlen(user)}, {s->password.data, s->password.len}};
     if (!s->user)
         argv[1] = argv[2];
-    int err = call_new(out, &(struct call_part){argv, s->user ? 3 : 2}, 1,
-                       &(struct call_to){.cb = auth_cb, .arg = (void *)s});
+    int err = store_call_new(out, &(struct call_part){argv, s->user ? 3 : 2}, 1,
+                             &(struct call_to){.cb = auth_cb, .arg = (void *)s});
     if (!err) {
         (*out)->internal = true;
         (*out)->is_secret = true;
@@ -166,7 +166,7 @@ static int send_auth(struct store *s)
         return err;
     err = store_send(s, c);
     if (err)
-        call_free(c);
+        store_call_free(c);
     return err;
 }
 
@@ -190,5 +190,5 @@ void store_check_start(struct store *s)
         if (steps[i].n)
             err = store_send_words(s, steps[i].cb, steps[i].words, steps[i].n);
     if (err)
-        conn_close(&s->conn, "out of memory", NULL);
+        store_conn_close(&s->conn, "out of memory", NULL);
 }

@@ -30,12 +30,12 @@ static void log_failure(struct conn *c, const char *reason, const char *detail)
     c->last_reason = reason;
 }
 
-void conn_set_good(struct conn *c)
+void store_conn_set_good(struct conn *c)
 {
     c->last_reason = NULL;
 }
 
-void conn_clear(struct conn *c)
+void store_conn_clear(struct conn *c)
 {
     c->is_open = c->is_connected = false;
     event_del(&c->read_ev);
@@ -55,12 +55,12 @@ void conn_clear(struct conn *c)
     c->out = NULL;
 }
 
-void conn_close(struct conn *c, const char *reason, const char *detail)
+void store_conn_close(struct conn *c, const char *reason, const char *detail)
 {
     if (!c->is_open)
         return;
     log_failure(c, reason, detail); /* before the context goes: detail may be in it */
-    conn_clear(c);
+    store_conn_clear(c);
     c->o.ops->closed_cb(c->o.arg, reason);
 }
 
@@ -72,7 +72,7 @@ static void flush(struct conn *c)
         n = evbuffer_write(c->out, c->ctx->fd);
     while (n > 0 && evbuffer_get_length(c->out) > 0);
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
-        conn_close(c, "the connection was lost while writing", strerror(errno));
+        store_conn_close(c, "the connection was lost while writing", strerror(errno));
         return;
     }
     size_t left = evbuffer_get_length(c->out);
@@ -96,7 +96,7 @@ static void set_connected(struct conn *c)
     if (getsockopt(c->ctx->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
         err = errno;
     if (err) {
-        conn_close(c, "cannot connect", strerror(err));
+        store_conn_close(c, "cannot connect", strerror(err));
         return;
     }
     c->is_connected = true;
@@ -122,13 +122,13 @@ static void read_cb(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (redisBufferRead(c->ctx) != REDIS_OK) {
-        conn_close(c, "the connection was lost", c->ctx->errstr);
+        store_conn_close(c, "the connection was lost", c->ctx->errstr);
         return;
     }
     while (c->ctx) { /* the callback may close */
         void *reply = NULL;
         if (redisGetReplyFromReader(c->ctx, &reply) != REDIS_OK) {
-            conn_close(c, "the server's answer is not of the Redis protocol", c->ctx->errstr);
+            store_conn_close(c, "the server's answer is not of the Redis protocol", c->ctx->errstr);
             return;
         }
         if (!reply)
@@ -142,10 +142,10 @@ static void timeout_cb(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    conn_close(arg, "cannot connect in time", NULL);
+    store_conn_close(arg, "cannot connect in time", NULL);
 }
 
-void conn_init(struct conn *c, const struct conn_options *o)
+void store_conn_init(struct conn *c, const struct conn_options *o)
 {
     *c = (struct conn){.o = *o};
     event_assign(&c->read_ev, o->base, -1, 0, read_cb, c);
@@ -161,7 +161,7 @@ static void start_connect(struct conn *c, const char *address)
                      : redisConnectUnixNonBlock(c->o.path);
     c->out = evbuffer_new();
     if (!c->ctx || !c->out || c->ctx->err) {
-        conn_close(c, "cannot connect", c->ctx && c->out ? c->ctx->errstr : "out of memory");
+        store_conn_close(c, "cannot connect", c->ctx && c->out ? c->ctx->errstr : "out of memory");
         return;
     }
     int fd = c->ctx->fd;
@@ -185,7 +185,8 @@ static void resolved(struct conn *c, int result, const struct evutil_addrinfo *l
 {
     char address[INET6_ADDRSTRLEN];
     if (result != 0 || !list) {
-        conn_close(c, "the host name was not found", result ? evutil_gai_strerror(result) : NULL);
+        store_conn_close(c, "the host name was not found",
+                         result ? evutil_gai_strerror(result) : NULL);
         return;
     }
     const struct evutil_addrinfo *a = pick(list, c->attempts++);
@@ -215,7 +216,7 @@ static void look_up(struct conn *c)
     const struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct conn_query *q = c->o.dns ? calloc(1, sizeof *q) : NULL;
     if (!q) {
-        conn_close(c, "the host name cannot be looked up", NULL);
+        store_conn_close(c, "the host name cannot be looked up", NULL);
         return;
     }
     q->conn = c;
@@ -232,7 +233,7 @@ static bool is_address(const char *host)
     return evutil_inet_pton(AF_INET, host, buf) == 1 || evutil_inet_pton(AF_INET6, host, buf) == 1;
 }
 
-void conn_open(struct conn *c)
+void store_conn_open(struct conn *c)
 {
     c->appended = c->written = 0;
     c->is_dirty = c->is_full = false;
@@ -246,7 +247,7 @@ void conn_open(struct conn *c)
         look_up(c);
 }
 
-int conn_send(struct conn *c, const char *octets, size_t len)
+int store_conn_send(struct conn *c, const char *octets, size_t len)
 {
     if (evbuffer_add(c->out, octets, len) < 0)
         return ERR_NOMEM;

@@ -7,9 +7,9 @@
  * at the turn's end; the write event is armed only while the socket is full.  Octets are counted,
  * so that it is known of each command whether any of it was written.
  *
- * The struct is embedded in its owner.  Each conn_open() is followed by exactly one closed_cb,
- * whatever ended it, perhaps before conn_open() returns.  Callbacks may call any function here.
- * The process must ignore SIGPIPE.
+ * The struct is embedded in its owner.  Each store_conn_open() is followed by exactly one
+ * closed_cb, whatever ended it, perhaps before store_conn_open() returns.  Callbacks may call any
+ * function here. The process must ignore SIGPIPE.
  */
 #ifndef STORE_CONN_H
 #define STORE_CONN_H
@@ -51,21 +51,23 @@ struct conn {
     struct evbuffer *out; /* not yet written */
     struct conn_query *query;
     struct event read_ev, write_ev, flush_ev, timer_ev;
-    uint64_t appended, written; /* octets of this connection; kept until the next conn_open() */
-    uint32_t attempts;          /* picks among the addresses of a name */
-    const char *last_reason;    /* the failure logged last, so that it is not repeated */
+    uint64_t appended,
+        written;             /* octets of this connection; kept until the next store_conn_open() */
+    uint32_t attempts;       /* picks among the addresses of a name */
+    const char *last_reason; /* the failure logged last, so that it is not repeated */
     bool is_open, is_connected, is_dirty, is_full;
 };
 
-void conn_init(struct conn *c, const struct conn_options *o);
-void conn_open(struct conn *c);
+void store_conn_init(struct conn *c, const struct conn_options *o);
+void store_conn_open(struct conn *c);
 /* Only between connected_cb and closed_cb.  ERR_NOMEM: nothing was queued. */
-int conn_send(struct conn *c, const char *octets, size_t len) __attribute__((warn_unused_result));
+int store_conn_send(struct conn *c, const char *octets, size_t len)
+    __attribute__((warn_unused_result));
 /* reason: static text; detail: may be NULL. */
-void conn_close(struct conn *c, const char *reason, const char *detail);
+void store_conn_close(struct conn *c, const char *reason, const char *detail);
 /* Ends it without a closed_cb, a log line or a reason: the owner is going. */
-void conn_clear(struct conn *c);
+void store_conn_clear(struct conn *c);
 /* The connection proved good: a failure after this is logged even if it is the same again. */
-void conn_set_good(struct conn *c);
+void store_conn_set_good(struct conn *c);
 
 #endif

@@ -114,7 +114,7 @@ static int lock_folder(struct embedded *e)
 
 static void arm(struct embedded *e)
 {
-    timer_arm_ms(&e->timer, backoff_next_ms(&e->backoff));
+    timer_arm_ms(&e->timer, store_backoff_next_ms(&e->backoff));
 }
 
 static void collect(struct embedded *e)
@@ -137,7 +137,7 @@ static void exit_cb(evutil_socket_t fd, short what, void *arg)
         KV_S("what", "it is started again; redis.log in its folder may say why it ended"));
     collect(e);
     if (mono_diff_ms(mono_now(), e->started) >= GOOD_LIFE_MS)
-        backoff_reset(&e->backoff);
+        store_backoff_reset(&e->backoff);
     arm(e);
 }
 
@@ -290,7 +290,7 @@ static void end_server(struct embedded *e)
     unlink(e->socket);
 }
 
-void embedded_free(struct embedded *e)
+void store_embedded_free(struct embedded *e)
 {
     if (!e)
         return;
@@ -306,7 +306,7 @@ void embedded_free(struct embedded *e)
     free(e);
 }
 
-struct embedded *embedded_new(const struct embedded_options *o)
+struct embedded *store_embedded_new(const struct embedded_options *o)
 {
     struct embedded *e = calloc(1, sizeof *e);
     if (!e)
@@ -327,18 +327,18 @@ struct embedded *embedded_new(const struct embedded_options *o)
     if (err == ERR_BADSTATE)
         arm(e);
     else if (err) {
-        embedded_free(e);
+        store_embedded_free(e);
         return NULL;
     }
     return e;
 }
 
-const char *embedded_socket(const struct embedded *e)
+const char *store_embedded_socket(const struct embedded *e)
 {
     return e->socket;
 }
 
-bool embedded_has_socket(const struct embedded *e)
+bool store_embedded_has_socket(const struct embedded *e)
 {
     return access(e->socket, F_OK) == 0;
 }

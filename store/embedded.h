@@ -25,11 +25,12 @@ struct embedded_options {
 };
 
 /* NULL: out of memory, or the folder or the program cannot be used (logged). */
-struct embedded *embedded_new(const struct embedded_options *o) __attribute__((warn_unused_result));
+struct embedded *store_embedded_new(const struct embedded_options *o)
+    __attribute__((warn_unused_result));
 /* The socket's path; lives as long as e. */
-const char *embedded_socket(const struct embedded *e);
-bool embedded_has_socket(const struct embedded *e);
+const char *store_embedded_socket(const struct embedded *e);
+bool store_embedded_has_socket(const struct embedded *e);
 /* Ends the server, also an adopted one: SIGTERM, up to 5 s, SIGKILL.  e may be NULL. */
-void embedded_free(struct embedded *e);
+void store_embedded_free(struct embedded *e);
 
 #endif

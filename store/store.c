@@ -52,8 +52,8 @@ bool store_set_state(struct store *s, enum store_state to, const char *reason)
     if (to == STORE_UP) {
         s->reconnects += s->was_up;
         s->was_up = true;
-        backoff_reset(&s->backoff);
-        conn_set_good(&s->conn);
+        store_backoff_reset(&s->backoff);
+        store_conn_set_good(&s->conn);
     }
     if (told && s->state_cb)
         s->state_cb(s->arg, to == STORE_UP, reason);
@@ -100,13 +100,13 @@ static void fail_all(struct store *s)
             take_due(s, c);
             tell(c, fate(s, c), NULL);
         }
-        call_free(c);
+        store_call_free(c);
     }
 }
 
 int store_send(struct store *s, struct call *c)
 {
-    int err = conn_send(&s->conn, c->octets, c->len);
+    int err = store_conn_send(&s->conn, c->octets, c->len);
     if (err)
         return err;
     c->start = s->conn.appended - c->len;
@@ -126,13 +126,14 @@ int store_send_words(struct store *s, store_cb cb, const char *const *words, siz
     for (size_t i = 0; i < n; i++)
         argv[i] = (struct store_arg){words[i], strlen(words[i])};
     struct call *c;
-    int err = call_new(&c, &(struct call_part){argv, n}, 1, &(struct call_to){.cb = cb, .arg = s});
+    int err = store_call_new(&c, &(struct call_part){argv, n}, 1,
+                             &(struct call_to){.cb = cb, .arg = s});
     if (err)
         return err;
     c->internal = true;
     err = store_send(s, c);
     if (err)
-        call_free(c);
+        store_call_free(c);
     return err;
 }
 
@@ -142,7 +143,7 @@ int store_send_words(struct store *s, store_cb cb, const char *const *words, siz
 static void expire(struct store *s, struct call *c)
 {
     if (s->conn.written <= c->start) {
-        conn_close(&s->conn, "the server has stopped reading", NULL);
+        store_conn_close(&s->conn, "the server has stopped reading", NULL);
         return;
     }
     take_due(s, c);
@@ -164,7 +165,7 @@ static void watch_silence(struct store *s, struct mono now)
     if (!oldest)
         (void)store_send_words(s, NULL, ping, 1); /* failed: again at the next tick */
     else if (mono_diff_ms(now, oldest->sent) >= 2 * (int64_t)s->timeout_ms)
-        conn_close(&s->conn, "no answer in twice the time-out", NULL);
+        store_conn_close(&s->conn, "no answer in twice the time-out", NULL);
 }
 
 static void arm_deadline(struct store *s, struct mono now)
@@ -179,7 +180,7 @@ static void arm_deadline(struct store *s, struct mono now)
 /* An embedded server that has made no socket yet. */
 static bool is_starting(const struct store *s)
 {
-    return s->state == STORE_STARTING && s->embedded && !embedded_has_socket(s->embedded) &&
+    return s->state == STORE_STARTING && s->embedded && !store_embedded_has_socket(s->embedded) &&
            !mono_is_past(s->start_by, mono_now());
 }
 
@@ -194,7 +195,7 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
     }
     if (!is_connected(s)) {
         store_set_state(s, STORE_CONNECTING, "time to connect");
-        conn_open(&s->conn);
+        store_conn_open(&s->conn);
         return;
     }
     struct mono now = mono_now();
@@ -223,7 +224,7 @@ static void closed_cb(void *arg, const char *reason)
     if (s->state != STORE_CLOSED)
         store_set_state(s, STORE_WAITING, reason);
     if (s->state == STORE_WAITING) /* state_cb may have called store_free() */
-        timer_arm_ms(&s->timer, backoff_next_ms(&s->backoff));
+        timer_arm_ms(&s->timer, store_backoff_next_ms(&s->backoff));
     fail_all(s);
 }
 
@@ -234,13 +235,13 @@ static void reply_cb(void *arg, const struct redisReply *r)
     struct call *c = s->unanswered;
     bool is_error = store_reply_type(reply) == STORE_ERROR;
     if (!c) {
-        conn_close(&s->conn, "a reply that nobody asked for",
-                   is_error ? store_reply_str(reply, NULL) : NULL);
+        store_conn_close(&s->conn, "a reply that nobody asked for",
+                         is_error ? store_reply_str(reply, NULL) : NULL);
         return;
     }
     take_unanswered(s, c);
     if (c->told) { /* it came too late: swallowed */
-        call_free(c);
+        store_call_free(c);
         return;
     }
     take_due(s, c);
@@ -249,7 +250,7 @@ static void reply_cb(void *arg, const struct redisReply *r)
     s->rtt_us = mono_diff_us(mono_now(), c->sent);
     s->errors += is_error && !c->internal;
     tell(c, is_error ? ERR_REFUSED : 0, reply);
-    call_free(c);
+    store_call_free(c);
 }
 
 void store_conn_options(const struct store *s, struct conn_options *out)
@@ -306,10 +307,10 @@ static int open_place(struct store *s, const struct store_options *o)
         .program = o->redis_server ? o->redis_server : "redis-server",
         .backoff_max_ms = s->backoff.max_ms,
     };
-    s->embedded = embedded_new(&eo);
+    s->embedded = store_embedded_new(&eo);
     if (!s->embedded)
         return ERR_IO;
-    memcpy(s->socket, embedded_socket(s->embedded), sizeof s->socket);
+    memcpy(s->socket, store_embedded_socket(s->embedded), sizeof s->socket);
     return 0;
 }
 
@@ -341,7 +342,7 @@ struct store *store_new(struct event_base *base, struct reap *reap, struct evdns
     store_conn_options(s, &co);
     co.ops = &ops;
     co.arg = s;
-    conn_init(&s->conn, &co);
+    store_conn_init(&s->conn, &co);
     event_assign(&s->timer, base, -1, 0, timer_cb, s);
     s->start_by = mono_add_ms(mono_now(), STARTING_MAX_MS);
     timer_arm_ms(&s->timer, 0); /* connecting begins in the loop, where state_cb may be called */
@@ -354,10 +355,10 @@ void store_free(struct store *s)
         return;
     store_set_state(s, STORE_CLOSED, "closed by this side");
     event_del(&s->timer);
-    conn_clear(&s->conn);
+    store_conn_clear(&s->conn);
     fail_all(s);
     store_sub_clear(s);
-    embedded_free(s->embedded);
+    store_embedded_free(s->embedded);
     s->embedded = NULL;
     /* the caller may stand in a callback of ours: the memory goes after this turn */
     reap_later(s->reap, &s->node, free_memory, s);
@@ -383,12 +384,12 @@ int store_submit(struct store *s, const struct call_part *parts, size_t n_parts,
     struct call *c;
     int err = admit(s);
     if (!err)
-        err = call_new(&c, parts, n_parts, to);
+        err = store_call_new(&c, parts, n_parts, to);
     if (err)
         return err;
     err = store_send(s, c);
     if (err)
-        call_free(c);
+        store_call_free(c);
     else
         s->commands++;
     return err;

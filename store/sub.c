@@ -26,11 +26,12 @@ static int send_words(struct sub *sub, const char *first, const char *second)
 {
     const struct store_arg argv[] = {{first, strlen(first)}, {second, second ? strlen(second) : 0}};
     struct call *c;
-    int err = call_new(&c, &(struct call_part){argv, second ? 2 : 1}, 1, &(struct call_to){0});
+    int err = store_call_new(&c, &(struct call_part){argv, second ? 2 : 1}, 1,
+                             &(struct call_to){0});
     if (err)
         return err;
-    err = conn_send(&sub->conn, c->octets, c->len);
-    call_free(c);
+    err = store_conn_send(&sub->conn, c->octets, c->len);
+    store_call_free(c);
     return err;
 }
 
@@ -40,8 +41,8 @@ static int send_auth(struct store *s)
     int err = store_auth_call(s, &c);
     if (err || !c)
         return err;
-    err = conn_send(&s->sub.conn, c->octets, c->len);
-    call_free(c);
+    err = store_conn_send(&s->sub.conn, c->octets, c->len);
+    store_call_free(c);
     return err;
 }
 
@@ -52,14 +53,14 @@ static void connected_cb(void *arg)
     set_state(sub, SUB_ASKING, "connected");
     timer_arm_ms(&sub->timer, s->timeout_ms);
     if (send_auth(s) || send_words(sub, "SUBSCRIBE", sub->channel))
-        conn_close(&sub->conn, "out of memory", NULL);
+        store_conn_close(&sub->conn, "out of memory", NULL);
 }
 
 static void closed_cb(void *arg, const char *reason)
 {
     struct sub *sub = &((struct store *)arg)->sub;
     set_state(sub, SUB_WAITING, reason);
-    timer_arm_ms(&sub->timer, backoff_next_ms(&sub->backoff));
+    timer_arm_ms(&sub->timer, store_backoff_next_ms(&sub->backoff));
 }
 
 static void arm_look(struct store *s)
@@ -73,8 +74,8 @@ static void set_live(struct store *s)
     bool is_back = sub->was_live;
     set_state(sub, SUB_LIVE, "subscribed");
     sub->was_live = true;
-    backoff_reset(&sub->backoff);
-    conn_set_good(&sub->conn);
+    store_backoff_reset(&sub->backoff);
+    store_conn_set_good(&sub->conn);
     arm_look(s);
     if (is_back)
         sub->cb(sub->arg, NULL, 0);
@@ -92,7 +93,7 @@ static void reply_cb(void *arg, const struct redisReply *r)
     struct sub *sub = &((struct store *)arg)->sub;
     sub->has_heard = true;
     if (r->type == REDIS_REPLY_ERROR) {
-        conn_close(&sub->conn, "the server refused the subscription", r->str);
+        store_conn_close(&sub->conn, "the server refused the subscription", r->str);
         return;
     }
     if (r->type != REDIS_REPLY_ARRAY)
@@ -108,13 +109,13 @@ static void look(struct store *s)
 {
     struct sub *sub = &s->sub;
     if (!sub->has_heard) {
-        conn_close(&sub->conn, "the server is silent", NULL);
+        store_conn_close(&sub->conn, "the server is silent", NULL);
         return;
     }
     sub->has_heard = false;
     arm_look(s);
     if (send_words(sub, "PING", NULL))
-        conn_close(&sub->conn, "out of memory", NULL);
+        store_conn_close(&sub->conn, "out of memory", NULL);
 }
 
 static void timer_cb(evutil_socket_t fd, short what, void *arg)
@@ -125,10 +126,10 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
     if (sub->state == SUB_LIVE) {
         look(arg);
     } else if (sub->state == SUB_ASKING) {
-        conn_close(&sub->conn, "no answer to the subscription", NULL);
+        store_conn_close(&sub->conn, "no answer to the subscription", NULL);
     } else {
         set_state(sub, SUB_CONNECTING, "time to connect");
-        conn_open(&sub->conn);
+        store_conn_open(&sub->conn);
     }
 }
 
@@ -150,10 +151,10 @@ int store_subscribe(struct store *s, const char *channel, store_message_cb cb, v
     co.id = LOG_ID;
     co.ops = &ops;
     co.arg = s;
-    conn_init(&sub->conn, &co);
+    store_conn_init(&sub->conn, &co);
     event_assign(&sub->timer, s->base, -1, 0, timer_cb, s);
     set_state(sub, SUB_WAITING, "asked for");
-    timer_arm_ms(&sub->timer, store_is_up(s) ? 0 : backoff_next_ms(&sub->backoff));
+    timer_arm_ms(&sub->timer, store_is_up(s) ? 0 : store_backoff_next_ms(&sub->backoff));
     return 0;
 }
 
@@ -163,5 +164,5 @@ void store_sub_clear(struct store *s)
         return;
     set_state(&s->sub, SUB_OFF, "closed by this side");
     event_del(&s->sub.timer);
-    conn_clear(&s->sub.conn);
+    store_conn_clear(&s->sub.conn);
 }

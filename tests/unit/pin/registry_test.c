@@ -255,7 +255,7 @@ static void the_key_stands_in_redis_only_as_its_hash(void **state)
     assert_int_equal(records, 1);
     freeReplyObject(keys);
     char name[REG_NAME_SIZE];
-    reg_key_name(b->key, strlen(b->key), name);
+    pin_reg_key_name(b->key, strlen(b->key), name);
     assert_int_equal(redis_number("EXISTS %s", name), 1);
     assert_false(log_has(b->rig, b->key + 3));
 }
@@ -332,7 +332,7 @@ static void a_revoked_key_is_dead_on_another_gateway_after_the_notice(void **sta
     assert_int_equal(ASK_AT_ONCE(FIND_KEY(b->reg2, key)), 0);
     assert_int_equal(ASK(pin_registry_revoke_key(b->reg, key, account_cb, b)), 0);
     assert_string_equal(b->account, "demo");
-    RUN_UNTIL(b->rig, reg_cache_count(b->reg2->cache) == 0); /* the notice, not the age */
+    RUN_UNTIL(b->rig, pin_reg_cache_count(b->reg2->cache) == 0); /* the notice, not the age */
     assert_int_equal(ASK(FIND_KEY(b->reg2, key)), ERR_NOTFOUND);
     assert_int_equal(ASK(FIND_KEY(b->reg, key)), ERR_NOTFOUND);
     assert_int_equal(ASK(pin_registry_revoke_key(b->reg, key, account_cb, b)), ERR_NOTFOUND);
@@ -343,7 +343,7 @@ static void a_revoked_key_is_dead_within_5_s_without_a_notice(void **state)
     (void)state;
     make_account("demo");
     char name[REG_NAME_SIZE];
-    reg_key_name(b->key, strlen(b->key), name);
+    pin_reg_key_name(b->key, strlen(b->key), name);
     assert_int_equal(ASK(FIND_KEY(b->reg, b->key)), 0);
     redis_says("DEL %s", name); /* nobody is told */
     skew_us += 4900000;
@@ -535,7 +535,7 @@ static void absence_is_remembered_until_the_notice(void **state)
     assert_int_equal(ASK_AT_ONCE(pin_registry_find_app(b->reg2, "demo", id, app_cb, b)),
                      ERR_NOTFOUND);
     redis_says("PUBLISH " REG_CHANNEL " pb:{demo}:app:%s", id);
-    RUN_UNTIL(b->rig, reg_cache_count(b->reg2->cache) == 0);
+    RUN_UNTIL(b->rig, pin_reg_cache_count(b->reg2->cache) == 0);
     assert_int_equal(ASK(pin_registry_find_app(b->reg2, "demo", id, app_cb, b)), 0);
 }
 
@@ -556,10 +556,10 @@ static void an_answer_older_than_a_notice_is_not_remembered(void **state)
     make_account("demo");
     unsigned before = b->answers;
     FIND_KEY(b->reg, b->key);
-    reg_changed(b->reg, "something");
+    pin_reg_changed(b->reg, "something");
     RUN_UNTIL(b->rig, b->answers == before + 1);
     assert_int_equal(b->result, 0);
-    assert_int_equal(reg_cache_count(b->reg->cache), 0);
+    assert_int_equal(pin_reg_cache_count(b->reg->cache), 0);
 }
 
 static void a_lost_subscription_drops_everything_when_it_is_back(void **state)
@@ -567,9 +567,9 @@ static void a_lost_subscription_drops_everything_when_it_is_back(void **state)
     (void)state;
     make_account("demo");
     assert_int_equal(ASK(FIND_KEY(b->reg, b->key)), 0);
-    assert_int_equal(reg_cache_count(b->reg->cache), 1);
+    assert_int_equal(pin_reg_cache_count(b->reg->cache), 1);
     redis_says("CLIENT KILL TYPE pubsub");
-    RUN_UNTIL(b->rig, reg_cache_count(b->reg->cache) == 0);
+    RUN_UNTIL(b->rig, pin_reg_cache_count(b->reg->cache) == 0);
     assert_int_equal(ASK(FIND_KEY(b->reg, b->key)), 0);
 }
 
@@ -578,23 +578,23 @@ static void the_oldest_entry_goes_when_the_cache_is_full(void **state)
     (void)state;
     const union reg_object object = {.account = "demo"};
     union reg_object out;
-    struct reg_cache *c = reg_cache_new(5000, 3);
+    struct reg_cache *c = pin_reg_cache_new(5000, 3);
     static const char *const names[] = {"a", "b", "c", "d"};
     for (unsigned i = 0; i < 4; i++)
-        reg_cache_put(c, names[i], mono_now(), &object, PIN_ACCOUNT_SIZE);
-    assert_int_equal(reg_cache_count(c), 3);
-    assert_int_equal(reg_cache_get(c, "a", &out), ERR_UNAVAILABLE);
+        pin_reg_cache_put(c, names[i], mono_now(), &object, PIN_ACCOUNT_SIZE);
+    assert_int_equal(pin_reg_cache_count(c), 3);
+    assert_int_equal(pin_reg_cache_get(c, "a", &out), ERR_UNAVAILABLE);
     for (unsigned i = 1; i < 4; i++)
-        assert_int_equal(reg_cache_get(c, names[i], &out), 0);
-    reg_cache_put(c, "b", mono_now(), NULL, PIN_ACCOUNT_SIZE); /* again: now the youngest */
-    assert_int_equal(reg_cache_count(c), 3);
-    reg_cache_put(c, "e", mono_now(), &object, PIN_ACCOUNT_SIZE);
-    assert_int_equal(reg_cache_get(c, "b", &out), ERR_NOTFOUND);
-    assert_int_equal(reg_cache_get(c, "c", &out), ERR_UNAVAILABLE);
+        assert_int_equal(pin_reg_cache_get(c, names[i], &out), 0);
+    pin_reg_cache_put(c, "b", mono_now(), NULL, PIN_ACCOUNT_SIZE); /* again: now the youngest */
+    assert_int_equal(pin_reg_cache_count(c), 3);
+    pin_reg_cache_put(c, "e", mono_now(), &object, PIN_ACCOUNT_SIZE);
+    assert_int_equal(pin_reg_cache_get(c, "b", &out), ERR_NOTFOUND);
+    assert_int_equal(pin_reg_cache_get(c, "c", &out), ERR_UNAVAILABLE);
     skew_us += 5000000;
-    reg_cache_put(c, "f", mono_now(), &object, PIN_ACCOUNT_SIZE); /* sweeps what is over */
-    assert_int_equal(reg_cache_count(c), 1);
-    reg_cache_free(c);
+    pin_reg_cache_put(c, "f", mono_now(), &object, PIN_ACCOUNT_SIZE); /* sweeps what is over */
+    assert_int_equal(pin_reg_cache_count(c), 1);
+    pin_reg_cache_free(c);
 }
 
 static void a_life_counts_from_the_question(void **state)
@@ -602,15 +602,15 @@ static void a_life_counts_from_the_question(void **state)
     (void)state;
     const union reg_object object = {.account = "demo"};
     union reg_object out;
-    struct reg_cache *c = reg_cache_new(5000, 3);
+    struct reg_cache *c = pin_reg_cache_new(5000, 3);
     struct mono asked = mono_now();
     skew_us += 3000000;
-    reg_cache_put(c, "a", asked, &object, PIN_ACCOUNT_SIZE);
-    assert_int_equal(reg_cache_get(c, "a", &out), 0);
+    pin_reg_cache_put(c, "a", asked, &object, PIN_ACCOUNT_SIZE);
+    assert_int_equal(pin_reg_cache_get(c, "a", &out), 0);
     assert_string_equal(out.account, "demo");
     skew_us += 2000000;
-    assert_int_equal(reg_cache_get(c, "a", &out), ERR_UNAVAILABLE);
-    reg_cache_free(c);
+    assert_int_equal(pin_reg_cache_get(c, "a", &out), ERR_UNAVAILABLE);
+    pin_reg_cache_free(c);
 }
 
 /* --- when things go wrong ------------------------------------------------------------------ */
@@ -671,7 +671,7 @@ static void a_record_that_makes_no_sense_is_unavailable_and_logged(void **state)
             ASK(pin_registry_find_template(b->reg, "demo", t.app_id, id, template_cb, b)),
             ERR_UNAVAILABLE);
     }
-    assert_int_equal(reg_cache_count(b->reg->cache), 0);
+    assert_int_equal(pin_reg_cache_count(b->reg->cache), 0);
     assert_true(log_has(b->rig, "registry_failed"));
     assert_true(log_has(b->rig, "ERR_CORRUPT"));
 }
@@ -688,7 +688,7 @@ static void many_questions_at_once_are_each_answered_and_bounded(void **state)
     RUN_UNTIL(b->rig, b->answers == before + 1 + REG_OPS_MAX);
     assert_int_equal(b->result, 0);
     assert_int_equal(b->reg->n_ops, 0);
-    assert_int_equal(reg_cache_count(b->reg->cache), 1); /* remembered once */
+    assert_int_equal(pin_reg_cache_count(b->reg->cache), 1); /* remembered once */
 }
 
 static void freeing_answers_what_is_pending_exactly_once(void **state)
