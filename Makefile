@@ -6,7 +6,7 @@
 #   make bench      measurements            make cover      line coverage of the tests
 #   make demo       the first run           make install    DESTDIR, PREFIX
 
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 ifeq ($(origin CC),default)
@@ -101,7 +101,7 @@ syntax: $(GEN)
 	    $(wildcard tests/unit/*/*_test.c tests/fuzz/*.c tests/bench/*.c)
 
 lint:
-	@MAKE='$(MAKE)' B='$(B)' sh tests/lint/run.sh
+	+@MAKE='$(MAKE)' B='$(B)' sh tests/lint/run.sh
 
 unit: $(UNIT)
 	@sh tests/unit/run.sh $(UNIT)
@@ -111,13 +111,13 @@ integration: all $(OPINION)
 
 # Builds first, so that the tests are run and counted even where one part of them fails.
 check: all $(UNIT) $(OPINION)
-	@MAKE='$(MAKE)' B='$(B)' sh tests/run.sh lint unit integration
+	+@MAKE='$(MAKE)' B='$(B)' sh tests/run.sh lint unit integration
 
 asan:
 	@$(MAKE) --no-print-directory B=build/asan HARDEN='$(ASANCC) -Wno-format-truncation' LDHARD='$(ASAN) -pie' sanitized
 
 sanitized: all $(UNIT) $(OPINION)
-	@MAKE='$(MAKE)' B='$(B)' PINBIND_SLOW=4 sh tests/run.sh unit integration
+	+@MAKE='$(MAKE)' B='$(B)' PINBIND_SLOW=4 sh tests/run.sh unit integration
 
 valgrind: $(UNIT)
 	@UNIT_WRAP='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --child-silent-after-fork=yes' \
@@ -140,7 +140,7 @@ cover:
 
 cover-run: all $(UNIT) $(OPINION)
 	@rm -rf $(B)/profiles && mkdir -p $(B)/profiles
-	@LLVM_PROFILE_FILE='$(abspath $(B))/profiles/%p.profraw' MAKE='$(MAKE)' B='$(B)' PINBIND_SLOW=2 \
+	+@LLVM_PROFILE_FILE='$(abspath $(B))/profiles/%p.profraw' MAKE='$(MAKE)' B='$(B)' PINBIND_SLOW=2 \
 	    sh tests/run.sh unit integration || true
 	@llvm-profdata merge -sparse -o $(B)/all.profdata $(B)/profiles/*.profraw
 	@llvm-cov report $(patsubst %,-object %,$(PROGS) $(UNIT)) -instr-profile=$(B)/all.profdata \
