@@ -13,7 +13,11 @@
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+
+/* What hiredis takes from the socket at once. */
+#define READ_OCTETS (16 * 1024)
 
 /* A name look-up outlives the attempt that asked when it is cancelled: then conn is NULL. */
 struct conn_query {
@@ -71,12 +75,12 @@ static void flush(struct conn *c)
     do /* a call takes a limited number of pieces */
         n = evbuffer_write(c->out, c->ctx->fd);
     while (n > 0 && evbuffer_get_length(c->out) > 0);
+    size_t left = evbuffer_get_length(c->out);
+    c->written = c->appended - left; /* also when a later piece failed: it tells their fate */
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
         store_conn_close(c, "the connection was lost while writing", strerror(errno));
         return;
     }
-    size_t left = evbuffer_get_length(c->out);
-    c->written = c->appended - left;
     c->is_full = left > 0;
     if (c->is_full)
         event_add(&c->write_ev, NULL);
@@ -136,6 +140,19 @@ static void read_cb(evutil_socket_t fd, short what, void *arg)
         c->o.ops->reply_cb(c->o.arg, reply);
         freeReplyObject(reply);
     }
+}
+
+void store_conn_catch_up(struct conn *c)
+{
+    int left = 0;
+    if (c->is_dirty) {
+        event_del(&c->flush_ev);
+        flush(c);
+    }
+    if (c->ctx && ioctl(c->ctx->fd, FIONREAD, &left) < 0)
+        left = 0;
+    for (; c->ctx && left > 0; left -= READ_OCTETS)
+        read_cb(c->ctx->fd, EV_READ, c);
 }
 
 static void timeout_cb(evutil_socket_t fd, short what, void *arg)

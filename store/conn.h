@@ -63,6 +63,9 @@ void store_conn_open(struct conn *c);
 /* Only between connected_cb and closed_cb.  ERR_NOMEM: nothing was queued. */
 int store_conn_send(struct conn *c, const char *octets, size_t len)
     __attribute__((warn_unused_result));
+/* Writes what waits and hears what has arrived already, without waiting: after the loop was held up
+ * nobody shall be called late for it. Only between connected_cb and closed_cb. */
+void store_conn_catch_up(struct conn *c);
 /* reason: static text; detail: may be NULL. */
 void store_conn_close(struct conn *c, const char *reason, const char *detail);
 /* Ends it without a closed_cb, a log line or a reason: the owner is going. */

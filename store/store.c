@@ -151,6 +151,12 @@ static void expire(struct store *s, struct call *c)
     tell(c, ERR_TIMEOUT, NULL);
 }
 
+static bool has_due(const struct store *s, struct mono now)
+{
+    return (s->due[0] && mono_is_past(s->due[0]->deadline, now)) ||
+           (s->due[1] && mono_is_past(s->due[1]->deadline, now));
+}
+
 static void expire_due(struct store *s, struct mono now)
 {
     for (int i = 0; i < 2; i++)
@@ -199,6 +205,8 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
         return;
     }
     struct mono now = mono_now();
+    if (has_due(s, now))
+        store_conn_catch_up(&s->conn);
     expire_due(s, now);
     if (is_connected(s))
         watch_silence(s, now);
