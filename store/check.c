@@ -1,5 +1,6 @@
 #include "store/private.h"
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/result.h"
 
@@ -24,10 +25,19 @@ static bool has_reply(struct store *s, int result)
     return result == 0 || result == ERR_REFUSED;
 }
 
+void store_auth_error(const char *text, char *out, size_t size)
+{
+    str_copy_n(out, size, text, strcspn(text, ",'`\""));
+}
+
 static void auth_cb(void *arg, int result, const struct store_reply *reply)
 {
-    if (has_reply(arg, result) && result)
-        give_up(arg, "the server refused user or password", reply);
+    struct store *s = arg;
+    char text[STORE_ERROR_SIZE];
+    if (!has_reply(s, result) || !result)
+        return;
+    store_auth_error(store_reply_str(reply, NULL), text, sizeof text);
+    store_conn_close(&s->conn, "the server refused user or password", text);
 }
 
 static void select_cb(void *arg, int result, const struct store_reply *reply)

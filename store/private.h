@@ -86,6 +86,9 @@ void store_conn_options(const struct store *s, struct conn_options *out);
 void store_check_start(struct store *s);
 /* 0 and NULL when no password is to be sent. */
 int store_auth_call(const struct store *s, struct call **out);
+/* A server that does not know AUTH repeats its words: the text is kept up to the first of them. */
+#define STORE_ERROR_SIZE 160
+void store_auth_error(const char *text, char *out, size_t size);
 
 /* script.c: true when the call was sent again, because its script was unknown to the server. */
 bool store_script_retry(struct store *s, struct call *c, const struct store_reply *reply);

@@ -92,8 +92,10 @@ static void reply_cb(void *arg, const struct redisReply *r)
 {
     struct sub *sub = &((struct store *)arg)->sub;
     sub->has_heard = true;
-    if (r->type == REDIS_REPLY_ERROR) {
-        store_conn_close(&sub->conn, "the server refused the subscription", r->str);
+    if (r->type == REDIS_REPLY_ERROR) { /* perhaps that of AUTH */
+        char text[STORE_ERROR_SIZE];
+        store_auth_error(r->str, text, sizeof text);
+        store_conn_close(&sub->conn, "the server refused the subscription", text);
         return;
     }
     if (r->type != REDIS_REPLY_ARRAY)

@@ -36,6 +36,39 @@ static void a_wrong_password_is_logged_without_it_and_stays_away(void **state)
     secret_clear(&s);
 }
 
+static const char *echo_words(struct fake *f, const redisReply *command)
+{
+    (void)f;
+    return strcmp(command->element[0]->str, "AUTH") == 0
+               ? "-ERR unknown command 'AUTH', with args beginning with: '" PASSWORD "' \r\n"
+               : "+OK\r\n";
+}
+
+static void notice_cb(void *arg, const char *payload, size_t len)
+{
+    (void)arg;
+    (void)payload;
+    (void)len;
+}
+
+static void a_password_that_the_server_repeats_is_not_logged(void **state)
+{
+    struct rig *r = *state;
+    struct fake f = {.answer = echo_words};
+    struct secret s = {0};
+    fake_start(&f, r);
+    set_password(r, &s, NULL, PASSWORD);
+    rig_open(r);
+    RUN_UNTIL(r, log_has(r, "the server refused user or password"));
+    assert_int_equal(store_subscribe(r->store, "news", notice_cb, NULL), 0);
+    RUN_UNTIL(r, log_has(r, "the server refused the subscription"));
+    assert_true(log_has(r, "unknown command"));
+    assert_false(log_has(r, PASSWORD));
+    rig_free_store(r);
+    fake_stop(&f);
+    secret_clear(&s);
+}
+
 static void a_missing_password_is_logged_and_stays_away(void **state)
 {
     struct rig *r = *state;
@@ -340,6 +373,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
         T(the_right_password_opens),
         T(a_wrong_password_is_logged_without_it_and_stays_away),
+        T(a_password_that_the_server_repeats_is_not_logged),
         T(a_missing_password_is_logged_and_stays_away),
         T(an_acl_user_without_config_and_info_is_up_and_told),
         T(settings_that_lose_pins_are_warned_of),
