@@ -4,10 +4,11 @@
 #include "base/clock.h"
 #include "base/result.h"
 
-#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LINE_MAX_OCTETS 4096
@@ -16,6 +17,7 @@
 
 static int log_fd = STDERR_FILENO;
 static enum log_level log_threshold = LOG_LV_INFO;
+static int log_is_file = -1; /* not looked yet */
 static uint64_t log_lost_lines;
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
@@ -28,6 +30,7 @@ static const char *const secret_keys[] = {"password", "pin",           "key",  "
 void log_set_fd(int fd)
 {
     log_fd = fd;
+    log_is_file = -1;
 }
 
 void log_set_level(enum log_level level)
@@ -164,6 +167,16 @@ static void put_head(struct wr *w, enum log_level level, const char *id, const c
     wr_str(w, event);
 }
 
+/* A pipe or a socket whose reader has stopped; files are never asked, it costs a call a line. */
+static int would_wait(void)
+{
+    struct pollfd p = {.fd = log_fd, .events = POLLOUT};
+    struct stat st;
+    if (log_is_file < 0)
+        log_is_file = fstat(log_fd, &st) == 0 && S_ISREG(st.st_mode);
+    return !log_is_file && poll(&p, 1, 0) == 0;
+}
+
 void log_write(enum log_level level, const char *id, const char *event, const struct log_kv *kv)
 {
     char line[LINE_MAX_OCTETS];
@@ -181,6 +194,6 @@ void log_write(enum log_level level, const char *id, const char *event, const st
         }
     }
     line[w.len] = '\n';
-    if (write(log_fd, line, w.len + 1) != (ssize_t)(w.len + 1))
+    if (would_wait() || write(log_fd, line, w.len + 1) != (ssize_t)(w.len + 1))
         log_lost_lines++;
 }

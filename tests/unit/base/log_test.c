@@ -210,6 +210,29 @@ static void a_line_that_cannot_be_written_is_counted_not_waited_for(void **state
 
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+static void a_full_pipe_that_blocks_is_not_waited_for(void **state)
+{
+    int full[2];
+    char octets[4096] = {0};
+    (void)state;
+    assert_int_equal(pipe2(full, 0), 0);
+    assert_int_equal(fcntl(full[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(full[1], octets, sizeof octets) > 0)
+        ;
+    assert_int_equal(fcntl(full[1], F_SETFL, 0), 0);
+    uint64_t before = log_lost();
+    log_set_fd(full[1]);
+    alarm(10); /* ends the test if it waits */
+    LOG(LOG_LV_INFO, NULL, "a");
+    assert_int_equal(log_lost(), before + 1);
+    assert_int_equal(read(full[0], octets, sizeof octets), sizeof octets);
+    LOG(LOG_LV_INFO, NULL, "b");
+    alarm(0);
+    assert_int_equal(log_lost(), before + 1);
+    close(full[0]);
+    close(full[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +249,7 @@ int main(void)
         T(what_a_key_calls_secret_is_never_written),
         T(numbers_of_persons_are_masked),
         T(a_line_that_cannot_be_written_is_counted_not_waited_for),
+        T(a_full_pipe_that_blocks_is_not_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
