@@ -65,10 +65,15 @@ int64_t wall_ms(void)
 
 void wall_format(int64_t ms, char *out, uint32_t size)
 {
+    int part = (int)(ms % 1000);
     time_t s = (time_t)(ms / 1000);
+    if (part < 0) { /* before 1970 */
+        part += 1000;
+        s--;
+    }
     struct tm tm;
     gmtime_r(&s, &tm);
     char day[32];
     strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out, size, "%s.%03dZ", day, (int)(ms % 1000));
+    snprintf(out, size, "%s.%03dZ", day, part);
 }

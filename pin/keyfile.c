@@ -49,10 +49,14 @@ static int make_line(const struct target *t, uint32_t id, int64_t from_ms, char 
     uint8_t k[PIN_KEY_SIZE];
     char base64[PIN_KEY_SIZE * 2];
     char from[32];
+    int64_t again;
+    wall_format(from_ms, from, sizeof from);
+    if (pin_time_parse(from, &again) || again != from_ms)
+        return pin_why(t->why, t->why_size, ERR_INVALID,
+                       "a generation becomes active between the years 1900 and 9999");
     if (RAND_priv_bytes(k, sizeof k) != 1)
         return pin_why(t->why, t->why_size, ERR_IO, "no random octets from OpenSSL");
     EVP_EncodeBlock((uint8_t *)base64, k, sizeof k);
-    wall_format(from_ms, from, sizeof from);
     snprintf(out, LINE_SIZE, "%u %s %s\n", id, from, base64);
     secret_wipe(k, sizeof k);
     secret_wipe(base64, sizeof base64);

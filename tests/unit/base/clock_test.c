@@ -82,6 +82,8 @@ static void wall_time_is_written_in_utc_with_milliseconds(void **state)
     assert_string_equal(out, "2026-11-28T12:00:00.123Z");
     wall_format(0, out, sizeof out);
     assert_string_equal(out, "1970-01-01T00:00:00.000Z");
+    wall_format(-500, out, sizeof out);
+    assert_string_equal(out, "1969-12-31T23:59:59.500Z");
     char small[8];
     wall_format(0, small, sizeof small);
     assert_string_equal(small, "1970-01");

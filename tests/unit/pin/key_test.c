@@ -222,6 +222,22 @@ static void an_add_that_cannot_be_changes_nothing(void **state)
     pin_keyring_free(ring);
 }
 
+static void a_time_that_could_not_be_read_back_is_not_added(void **state)
+{
+    (void)state;
+    char why[200];
+    const char *path = ring_file("times");
+    struct pin_keyring *ring = NULL;
+    assert_int_equal(pin_keyfile_new(path, why, sizeof why), 0);
+    int64_t ms;
+    assert_int_equal(pin_time_parse("9999-12-31T23:59:59-01:00", &ms), 0);
+    assert_int_equal(pin_keyfile_add(path, ms, why, sizeof why), ERR_INVALID);
+    assert_int_equal(pin_time_parse("1969-12-31T23:59:59.5Z", &ms), 0);
+    assert_int_equal(pin_keyfile_add(path, ms, why, sizeof why), 0);
+    assert_int_equal(pin_keyring_load(path, &ring, why, sizeof why), 0);
+    pin_keyring_free(ring);
+}
+
 static void times_are_read_as_rfc_3339(void **state)
 {
     (void)state;
@@ -271,6 +287,7 @@ int main(void)
         cmocka_unit_test(an_added_generation_keeps_what_was_there),
         cmocka_unit_test(sixteen_generations_fit_and_a_seventeenth_does_not),
         cmocka_unit_test(an_add_that_cannot_be_changes_nothing),
+        cmocka_unit_test(a_time_that_could_not_be_read_back_is_not_added),
         cmocka_unit_test(times_are_read_as_rfc_3339),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
