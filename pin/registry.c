@@ -140,7 +140,7 @@ static int explain(const struct reg_op *op, int result, const struct store_reply
         return result;
     const char *text = reply ? store_reply_str(reply, NULL) : NULL;
     LOG(LOG_LV_ERROR, LOG_ID, "registry_failed", KV_S("object", op->name),
-        KV_S("error", err_name(result)), KV_S("text", result == ERR_REFUSED ? text : NULL));
+        KV_S("error", err_name(result)), KV_S("server_said", result == ERR_REFUSED ? text : NULL));
     return ERR_UNAVAILABLE;
 }
 

@@ -673,6 +673,7 @@ static void a_record_that_makes_no_sense_is_unavailable_and_logged(void **state)
     }
     assert_int_equal(pin_reg_cache_count(b->reg->cache), 0);
     assert_true(log_has(b->rig, "registry_failed"));
+    assert_true(log_has(b->rig, "WRONGTYPE"));
     assert_true(log_has(b->rig, "ERR_CORRUPT"));
 }
 
