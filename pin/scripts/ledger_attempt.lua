@@ -18,6 +18,9 @@ for i = 1, n do
         return won(i)
     end
 end
+local phone = string.sub(rec, 1, 8) .. ':phone:' .. string.sub(account, 1, -2) .. ':' ..
+    string.sub(r[3], 1, 32) .. ':' .. string.sub(r[1], #account + 1)
+local p = redis.call('GET', phone)
 if resend then
     if state ~= 1 or expires - now < tonumber(ARGV[8]) then
         return {6}
@@ -25,10 +28,8 @@ if resend then
     if n >= tonumber(ARGV[7]) then
         return {2, expires - now}
     end
-    local phone = string.sub(rec, 1, 8) .. ':phone:' .. string.sub(account, 1, -2) .. ':' ..
-        string.sub(r[3], 1, 32) .. ':' .. string.sub(r[1], #account + 1)
     local start, count, order, dies, rest = 0, 0, seq, 0, string.rep('\0', 46)
-    local p, window = redis.call('GET', phone), tonumber(ARGV[6])
+    local window = tonumber(ARGV[6])
     if p then
         start, count, order, dies = struct.unpack('>I6I4I4I6', p)
         rest = string.sub(p, 21)
@@ -42,7 +43,8 @@ if resend then
     local lives = math.max(start + window, expires, dies)
     redis.call('SET', phone, struct.pack('>I6I4I4I6', start, count + 1, order, lives) .. rest,
         'PXAT', lives)
-elseif state > 1 or now >= expires or n >= tonumber(ARGV[7]) or n ~= tonumber(ARGV[4]) then
+elseif state > 1 or now >= expires or n >= tonumber(ARGV[7]) or n ~= tonumber(ARGV[4]) or
+    (p and struct.unpack('>I4', p, 21) > seq) then -- a newer PIN is live
     return {7}
 end
 redis.call('HSET', rec, 's', struct.pack('>BB', state, n + 1) .. string.sub(r[2], 3),

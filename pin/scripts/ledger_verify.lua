@@ -9,8 +9,9 @@ local state, n, left, seq, verified, expires, multi, count, window =
     struct.unpack('>BBI2I4I6I6BI2I4', s)
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local start, used, ring, p = 0, 0, '', redis.call('GET', phone)
+local start, used, ring, live, p = 0, 0, '', 0, redis.call('GET', phone)
 if p then
+    live = struct.unpack('>I4', p, 21)
     start, used = struct.unpack('>I6I4', p, 57)
     ring = string.sub(p, 67)
 end
@@ -27,10 +28,11 @@ end
 if used >= count then
     return 2 + 16 * (start + window - now)
 end
+-- A newer PIN that is live voids this one, also when nobody knows whether this one was accepted.
 local verdict, rest = 5, 0
 if state == 3 or (state == 2 and multi == 0) then
     verdict = 4
-elseif state <= 2 and now < expires then
+elseif state <= 2 and now < expires and live <= seq then
     if string.sub(s, 28) == ARGV[2] then
         verdict = 0
         s = string.char(2) .. string.sub(s, 2, 8) .. struct.pack('>I6', now) .. string.sub(s, 15)
