@@ -89,9 +89,8 @@ void pin_map_done(struct pin_ledger *l, const struct key *k, const struct map *m
     struct wr w = wr_init(life, sizeof life);
 
     wr_dec(&w, l->o.final_keep_s);
-    const struct store_arg argv[] = {{"SET", 3}, {k->s, k->len}, {value, len},
-                                     {"XX", 2},  {"EX", 2},      {life, w.len}};
-    pin_ledger_fire(l, NULL, argv, sizeof argv / sizeof argv[0]);
+    pin_ledger_fire(l, &pin_ledger_script_done,
+                    (const struct store_arg[]){{k->s, k->len}, {value, len}, {life, w.len}}, 3);
 }
 
 void pin_unpark(struct pin_ledger *l, const struct key *k, const uint8_t rid[ACT_RID_SIZE])

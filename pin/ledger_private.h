@@ -48,7 +48,8 @@
 extern struct store_script pin_ledger_script_open, pin_ledger_script_attempt,
     pin_ledger_script_note, pin_ledger_script_verify, pin_ledger_script_cancel,
     pin_ledger_script_status, pin_ledger_script_admit, pin_ledger_script_unadmit,
-    pin_ledger_script_park, pin_ledger_script_claim, pin_ledger_script_unpark;
+    pin_ledger_script_park, pin_ledger_script_claim, pin_ledger_script_done,
+    pin_ledger_script_unpark;
 
 /* --- the ledger ---------------------------------------------------------------------------- */
 

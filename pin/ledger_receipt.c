@@ -181,7 +181,7 @@ static void receipt_look_reply(struct act *a, const struct store_reply *reply)
         receipt_look(t);
 }
 
-/* Under the other forms, now that it is parked. */
+/* Under the other forms, now that it, or another one, is parked. */
 static void receipt_look(struct receipt_act *t)
 {
     struct key own;
@@ -190,6 +190,10 @@ static void receipt_look(struct receipt_act *t)
         t->at++;
         receipt_get(t, receipt_look_reply);
         pin_act_go(&t->a);
+        return;
+    }
+    if (!t->parked) {
+        receipt_finish(t, PIN_DUPLICATE);
         return;
     }
     receipt_key(t, 0, &own);
@@ -208,11 +212,7 @@ static void receipt_park_reply(struct act *a, const struct store_reply *reply)
         return;
     if (store_reply_int(reply) == 1)
         pin_receipt_unmatched(a->l, t->name.carrier, t->name.message_id, "id used again");
-    if (store_reply_int(reply) == 2) {
-        receipt_finish(t, PIN_DUPLICATE);
-        return;
-    }
-    t->parked = true;
+    t->parked = store_reply_int(reply) != 2;
     receipt_look(t);
 }
 

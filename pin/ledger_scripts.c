@@ -12,4 +12,5 @@ struct store_script pin_ledger_script_admit = {"ledger_admit", pin_script_ledger
 struct store_script pin_ledger_script_unadmit = {"ledger_unadmit", pin_script_ledger_unadmit, ""};
 struct store_script pin_ledger_script_park = {"ledger_park", pin_script_ledger_park, ""};
 struct store_script pin_ledger_script_claim = {"ledger_claim", pin_script_ledger_claim, ""};
+struct store_script pin_ledger_script_done = {"ledger_done", pin_script_ledger_done, ""};
 struct store_script pin_ledger_script_unpark = {"ledger_unpark", pin_script_ledger_unpark, ""};

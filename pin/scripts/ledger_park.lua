@@ -1,7 +1,8 @@
 -- Parks a receipt under its message id, or hands back the map that is there (one that
 -- is done and was another number's gives way: the operator uses the id again).
 -- KEYS: dlr.  ARGV: 1 'P' request final state "done msisdn err", 2 its life ms, 3 msisdn or ''.
--- Answers the map; else 0 parked, 1 parked over another number's, 2 a final one was there.
+-- The same receipt given again takes the place of the first, whose gateway may be gone.
+-- Answers the map; else 0 parked, 1 parked over another number's, 2 another final one is there.
 local v = redis.call('GET', KEYS[1])
 local kind, over = v and string.sub(v, 1, 1), 0
 if kind == 'M' or (kind == 'D' and (ARGV[3] == '' or string.sub(v, 35) == ARGV[3])) then
@@ -10,7 +11,7 @@ end
 if kind == 'P' and string.sub(v, 2, 9) ~= string.sub(ARGV[1], 2, 9) then
     if string.match(v, '^%-?%d+ (%d*) ', 13) ~= ARGV[3] then
         over = 1
-    elseif string.sub(v, 10, 10) == '1' then
+    elseif string.sub(v, 10, 10) == '1' and string.sub(v, 10) ~= string.sub(ARGV[1], 10) then
         return 2
     end
 end

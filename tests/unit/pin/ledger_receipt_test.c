@@ -327,6 +327,7 @@ static void an_id_that_the_operator_uses_again_leads_to_the_newest(void **state)
     assert_int_equal(do_sent(r, &a, &sent), PIN_OK);
     args.msisdn = &a.msisdn;
     assert_int_equal(do_receipt(r, &args).verdict, PIN_OK);
+    RUN_UNTIL(r, of_the_map(r, "TTL") <= 600); /* it is marked */
     /* Done for one number: another's receipt may come before its response. */
     args.msisdn = &b.msisdn;
     assert_int_equal(do_receipt(r, &args).verdict, PIN_PARKED);
@@ -481,6 +482,51 @@ static void a_receipt_whose_record_is_gone_is_unmatched(void **state)
     assert_int_equal(r->unmatched, 1);
 }
 
+/* It parked the receipt and died before it looked under the other base: nobody has answered. */
+static void a_receipt_given_again_after_its_gateway_died_is_looked_for_everywhere(void **state)
+{
+    struct rig *r = *state;
+    struct sample s = sample_opened(r, NUMBER), t = sample_opened(r, "385911234568");
+    char key[128], value[64];
+    assert_int_equal(do_accept(r, &s, "33E95179"), PIN_OK);
+    snprintf(key, sizeof key, "pb:{%03X}:dlr:acme:870928761:" NUMBER, store_bucket("870928761", 9));
+    snprintf(value, sizeof value, "Pdeadgate102-1 %s 000", NUMBER);
+    look(r, "SET %s %b EX 100", key, value, strlen(value));
+    assert_int_equal(do_delivered(r, &s, "870928761").verdict, PIN_OK);
+    assert_int_equal(attempt_of(r, &s, 1), PIN_ATT_DELIVERED);
+    /* The same with no response yet: it is watched from now on. */
+    snprintf(key, sizeof key, "pb:{%03X}:dlr:acme:77:385911234568", store_bucket("77", 2));
+    look(r, "SET %s %b EX 100", key, "Pdeadgate102-1 385911234568 000", (size_t)31);
+    assert_int_equal(do_delivered(r, &t, "77").verdict, PIN_PARKED);
+    assert_int_equal(do_accept(r, &t, "77"), PIN_OK);
+    assert_int_equal(attempt_of(r, &t, 1), PIN_ATT_DELIVERED);
+}
+
+/* The operator uses an id again while the gateway waits to hear that its receipt is recorded. */
+static void the_mark_of_a_final_receipt_leaves_the_map_of_a_newer_message(void **state)
+{
+    struct rig *r = *state;
+    struct sample a = sample_opened(r, NUMBER), b = sample_opened(r, "385911234568");
+    const struct sent_args sent = {.state = PIN_ATT_ACCEPTED, .mode = PIN_ID_STRING, .id = "9"};
+    struct receipt_args args = {.id = "9",
+                                .mode = PIN_ID_STRING,
+                                .state = PIN_ATT_DELIVERED,
+                                .final = true,
+                                .msisdn = &a.msisdn};
+    struct got first = {0}, second = {0};
+    assert_int_equal(do_sent(r, &a, &sent), PIN_OK);
+    proxy_arm(r, PROXY_HOLD, 1);
+    assert_int_equal(rig_receipt(r, 0, &args, &first), 0);
+    RUN_UNTIL(r, r->proxy_hits > 0);
+    assert_int_equal(wait_for(r, sample_sent(r, &b, 1, &sent, &second), &second).verdict, PIN_OK);
+    proxy_release(r);
+    RUN_UNTIL(r, first.calls > 0);
+    do_cancel(r, &a); /* behind it on the same connection */
+    args.msisdn = &b.msisdn;
+    assert_int_equal(do_receipt(r, &args).verdict, PIN_OK);
+    assert_int_equal(attempt_of(r, &b, 1), PIN_ATT_DELIVERED);
+}
+
 /* --- what a response makes of a PIN ---------------------------------------------------------- */
 
 static void the_newer_pin_supersedes_the_older_in_either_order_of_acceptance(void **state)
@@ -494,6 +540,23 @@ static void the_newer_pin_supersedes_the_older_in_either_order_of_acceptance(voi
         assert_int_equal(do_accept(r, i == 0 ? &b : &a, ""), PIN_OK);
         assert_int_equal(state_of(r, &a), PIN_SUPERSEDED);
         assert_int_equal(state_of(r, &b), PIN_LIVE);
+        rig_flush(r);
+    }
+}
+
+/* What became of its submit is not known; a newer one's is. */
+static void a_pin_in_doubt_is_over_when_a_newer_one_is_live(void **state)
+{
+    struct rig *r = *state;
+    for (int i = 0; i < 2; i++) {
+        struct sample a = sample_opened(r, NUMBER);
+        assert_int_equal(do_sent(r, &a, &(struct sent_args){.state = PIN_ATT_IN_DOUBT}), PIN_OK);
+        if (i == 1)
+            assert_int_equal(do_verify(r, &a, true).verdict, PIN_OK);
+        struct sample b = sample_live(r, NUMBER);
+        assert_int_equal(do_verify(r, &a, true).verdict, PIN_TTL_EXPIRED);
+        assert_int_equal(do_attempt(r, &a, 1).verdict, PIN_LOST_RACE);
+        assert_int_equal(do_verify(r, &b, true).verdict, PIN_OK);
         rig_flush(r);
     }
 }
@@ -654,7 +717,10 @@ int main(void)
         T(an_accepted_message_without_an_id_has_no_map),
         T(a_long_id_is_kept_whole),
         T(a_receipt_whose_record_is_gone_is_unmatched),
+        T(a_receipt_given_again_after_its_gateway_died_is_looked_for_everywhere),
+        T(the_mark_of_a_final_receipt_leaves_the_map_of_a_newer_message),
         T(the_newer_pin_supersedes_the_older_in_either_order_of_acceptance),
+        T(a_pin_in_doubt_is_over_when_a_newer_one_is_live),
         T(a_pin_not_yet_accepted_supersedes_nothing),
         T(a_verified_pin_for_many_uses_is_superseded_and_stays_known_as_verified),
         T(other_applications_and_numbers_are_left_alone),
