@@ -236,6 +236,12 @@ static void closed_cb(void *arg, const char *reason)
     fail_all(s);
 }
 
+/* A script's error has it further back on Redis 6. */
+static bool is_of_replica(const char *error)
+{
+    return strncmp(error, "READONLY ", 9) == 0 || strstr(error, " -READONLY ");
+}
+
 static void reply_cb(void *arg, const struct redisReply *r)
 {
     struct store *s = arg;
@@ -259,6 +265,8 @@ static void reply_cb(void *arg, const struct redisReply *r)
     s->errors += is_error && !c->internal;
     tell(c, is_error ? ERR_REFUSED : 0, reply);
     store_call_free(c);
+    if (is_error && is_of_replica(store_reply_str(reply, NULL)))
+        store_conn_close(&s->conn, "the server has become a replica", NULL);
 }
 
 void store_conn_options(const struct store *s, struct conn_options *out)

@@ -147,6 +147,25 @@ static void a_server_without_a_version_is_turned_away(void **state)
     assert_turned_away(*state, "server:other\r\n", "older than Redis 6.2");
 }
 
+static void a_server_that_becomes_a_replica_is_left_and_taken_again_as_a_master(void **state)
+{
+    struct rig *r = *state;
+    struct answer a[2] = {0};
+    redis_start(r, NULL);
+    rig_up(r);
+    assert_string_equal(answer_to(r, "REPLICAOF 127.0.0.1 1"), "OK");
+    assert_int_equal(ask(r, &a[0], "SET k v"), 0);
+    assert_int_equal(ask(r, &a[1], "SET k v"), 0);
+    RUN_UNTIL(r, a[0].calls && a[1].calls && !store_is_up(r->store));
+    assert_int_equal(a[0].result, ERR_REFUSED);
+    RUN_UNTIL(r, log_has(r, "the server is a replica"));
+    redisContext *other = redisConnectUnix(r->socket);
+    freeReplyObject(redisCommand(other, "REPLICAOF NO ONE"));
+    redisFree(other);
+    RUN_UNTIL(r, store_is_up(r->store));
+    assert_int_equal(a[0].calls + a[1].calls, 2);
+}
+
 static void a_replica_is_turned_away(void **state)
 {
     assert_turned_away(*state, "redis_version:7.0.0\r\nrole:slave\r\n", "the server is a replica");
@@ -381,6 +400,7 @@ int main(void)
         T(a_server_before_6_2_is_turned_away),
         T(a_server_without_a_version_is_turned_away),
         T(a_replica_is_turned_away),
+        T(a_server_that_becomes_a_replica_is_left_and_taken_again_as_a_master),
         T(a_cluster_node_is_turned_away),
         T(a_server_that_loads_is_tried_again_until_it_has),
         T(a_reply_that_nobody_asked_for_ends_the_connection_not_the_process),
