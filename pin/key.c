@@ -66,7 +66,7 @@ static int key_derive(struct pin_key *key)
 {
     static const char tag_label[] = "pinbind tag key";
     static const char seal_label[] = "pinbind seal key";
-    uint8_t derived[PIN_MAC_SIZE];
+    uint8_t derived[PIN_MAC_SIZE] = {0};
     int err = pin_derive(&key->k, tag_label, sizeof tag_label - 1, derived);
     if (!err) {
         key->tag = pin_mac_new("SHA2-512", derived, sizeof derived);
@@ -74,9 +74,11 @@ static int key_derive(struct pin_key *key)
     }
     if (!err)
         key->seal = seal_new(derived);
+    /* Each gets the key of its step before it is used; none holds K itself outside locked memory.
+     */
+    key->draw = (struct pin_step){pin_mac_new("SHA2-512", derived, sizeof derived), -1};
+    key->past = (struct pin_step){pin_mac_new("SHA2-512", derived, sizeof derived), -1};
     secret_wipe(derived, sizeof derived);
-    key->draw = (struct pin_step){pin_mac_new("SHA2-512", key->k.data, key->k.len), -1};
-    key->past = (struct pin_step){pin_mac_new("SHA2-512", key->k.data, key->k.len), -1};
     return key->tag && key->seal && key->draw.mac && key->past.mac ? err : ERR_NOMEM;
 }
 

@@ -37,6 +37,22 @@ static void the_key_of_a_line_is_read_octet_by_octet(void **state)
     pin_keyring_free(ring);
 }
 
+static void a_context_that_waits_for_its_step_does_not_hold_the_key(void **state)
+{
+    (void)state;
+    struct pin_keyring *ring = NULL;
+    char why[256];
+    uint8_t under_k[PIN_MAC_SIZE], out[PIN_MAC_SIZE];
+    assert_int_equal(pin_keyring_load(ring_write("waits", LINE1, 0600), &ring, why, sizeof why), 0);
+    struct pin_key *key = pin_keyring_by_id(ring, 1);
+    assert_int_equal(pin_derive(&key->k, "x", 1, under_k), 0);
+    assert_int_equal(pin_mac(key->draw.mac, "x", 1, out), 0);
+    assert_memory_not_equal(out, under_k, sizeof out);
+    assert_int_equal(pin_mac(key->past.mac, "x", 1, out), 0);
+    assert_memory_not_equal(out, under_k, sizeof out);
+    pin_keyring_free(ring);
+}
+
 static void the_newest_active_generation_draws(void **state)
 {
     (void)state;
@@ -277,6 +293,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_key_of_a_line_is_read_octet_by_octet),
+        cmocka_unit_test(a_context_that_waits_for_its_step_does_not_hold_the_key),
         cmocka_unit_test(the_newest_active_generation_draws),
         cmocka_unit_test(the_slot_digit_of_a_pin_id_finds_its_key),
         cmocka_unit_test(a_mistake_in_the_file_is_named_with_line_and_remedy),
