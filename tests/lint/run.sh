@@ -19,7 +19,7 @@ config_rows() {
 }
 
 format() {
-    find base store smpp pin hlr gateway tests -name node_modules -prune -o -name '*.[ch]' -print |
+    find $(ls -d base store smpp pin hlr gateway tests 2>/dev/null) -name node_modules -prune -o -name '*.[ch]' -print |
         xargs -r clang-format --dry-run -Werror
 }
 
