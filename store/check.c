@@ -76,7 +76,7 @@ static const char *find_fault(const char *info, const char *version)
     if (sscanf(version, "%3d.%3d", &major, &minor) != 2 || major * 100 + minor < MIN_VERSION)
         return "the server is older than Redis 6.2";
     if (info_is(info, "loading", "1"))
-        return "the server is still loading its data";
+        return store_reason_loading;
     if (info_is(info, "role", "slave"))
         return "the server is a replica: name its master";
     if (info_is(info, "redis_mode", "cluster"))

@@ -25,9 +25,19 @@ struct conn_query {
     struct evdns_getaddrinfo_request *request;
 };
 
+const char store_reason_loading[] = "the server is still loading its data";
+
+/* A server that loads its data will be there in a moment: no trouble for anybody to see to. */
+static enum log_level level_of(const struct conn *c, const char *reason)
+{
+    if (reason == c->last_reason)
+        return LOG_LV_DEBUG;
+    return reason == store_reason_loading ? LOG_LV_INFO : LOG_LV_WARN;
+}
+
 static void log_failure(struct conn *c, const char *reason, const char *detail)
 {
-    enum log_level level = reason == c->last_reason ? LOG_LV_DEBUG : LOG_LV_WARN;
+    enum log_level level = level_of(c, reason);
     LOG(level, c->o.id, "store_connection_closed", KV_S("reason", reason), KV_S("detail", detail),
         KV_S("host", c->o.path ? c->o.path : c->o.host), KV_I("octets_written", c->written),
         KV_I("octets_left", c->appended - c->written));

@@ -73,4 +73,7 @@ void store_conn_clear(struct conn *c);
 /* The connection proved good: a failure after this is logged even if it is the same again. */
 void store_conn_set_good(struct conn *c);
 
+/* The one reason that passes by itself. */
+extern const char store_reason_loading[];
+
 #endif

@@ -185,6 +185,7 @@ static void a_server_that_loads_is_tried_again_until_it_has(void **state)
     rig_open(r);
     RUN_UNTIL(r, f.accepted == 2);
     assert_true(log_has(r, "still loading"));
+    assert_false(log_has(r, " warn "));
     info_lines = INFO_GOOD;
     RUN_UNTIL(r, store_is_up(r->store));
     assert_string_equal(info_of(r).version, "7.2.4");

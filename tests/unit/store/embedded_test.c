@@ -34,8 +34,7 @@ static void a_folder_is_made_for_the_owner_alone(void **state)
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_string_equal(answer_to(r, "SET k v"), "OK");
     assert_false(log_has(r, "store_setting")); /* its settings are the right ones */
-    /* asked in the moment between its socket and its data, it is left and taken again */
-    assert_true(!log_has(r, " warn ") || log_has(r, "the server is still loading its data"));
+    assert_false(log_has(r, " warn "));
 }
 
 static void its_server_listens_nowhere_else_and_keeps_its_data(void **state)
