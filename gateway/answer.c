@@ -87,6 +87,15 @@ void answer_map(struct answer *a, uint16_t n)
     a->open = (uint16_t)(a->open + n);
 }
 
+void answer_refuse(answer_cb cb, void *arg, enum answer_code code, const char *text)
+{
+    struct answer a;
+    answer_fail(&a, code, "%s", text);
+    if (code == ANSWER_UNAVAILABLE)
+        a.retry_after_ms = 1000;
+    cb(arg, &a);
+}
+
 void answer_store_error(struct answer *a, int err)
 {
     if (err == ERR_NOMEM)

@@ -72,6 +72,9 @@ void answer_list(struct answer *a, const char *key, uint16_t n);
 /* The next `n` fields added belong to the map. */
 void answer_map(struct answer *a, uint16_t n);
 
+/* An error at once, to who asked; UNAVAILABLE may be tried again in a second. */
+void answer_refuse(answer_cb cb, void *arg, enum answer_code code, const char *text);
+
 /* The answer of another outcome: the store is away, or its verdict is unknown. */
 void answer_store_error(struct answer *a, int err);
 void answer_retry(struct answer *a, int64_t retry_after_ms);

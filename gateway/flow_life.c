@@ -179,16 +179,6 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
     flow_event(f, EV_DEADLINE);
 }
 
-/* An answer without a flow. */
-static void fail(answer_cb cb, void *arg, enum answer_code code, const char *text)
-{
-    struct answer a;
-    answer_fail(&a, code, "%s", text);
-    if (code == ANSWER_UNAVAILABLE)
-        a.retry_after_ms = 1000;
-    cb(arg, &a);
-}
-
 static struct flow *flow_new(struct flows *fs, const char *account, answer_cb cb, void *arg)
 {
     struct flow *f = calloc(1, sizeof *f);
@@ -241,11 +231,11 @@ static struct flow *admit_new(struct flows *fs, const char *account, answer_cb c
     if (fs->is_draining || fs->info.open >= FLOWS_MAX)
         fs->info.unavailable++;
     if (fs->is_draining)
-        fail(cb, arg, ANSWER_UNAVAILABLE, "the gateway is shutting down");
+        answer_refuse(cb, arg, ANSWER_UNAVAILABLE, "the gateway is shutting down");
     else if (fs->info.open >= FLOWS_MAX)
-        fail(cb, arg, ANSWER_UNAVAILABLE, "too many sends at once");
+        answer_refuse(cb, arg, ANSWER_UNAVAILABLE, "too many sends at once");
     else if (!(f = flow_new(fs, account, cb, arg)))
-        fail(cb, arg, ANSWER_GENERAL_ERROR, "out of memory");
+        answer_refuse(cb, arg, ANSWER_GENERAL_ERROR, "out of memory");
     return f;
 }
 
@@ -276,7 +266,7 @@ void flow_send(struct flows *fs, const struct flow_send *s, answer_cb cb, void *
     enum answer_code code;
     const char *trouble;
     if (is_in_trouble(s, &to, &code, &trouble)) {
-        fail(cb, arg, code, trouble);
+        answer_refuse(cb, arg, code, trouble);
         return;
     }
     struct flow *f = admit_new(fs, s->account, cb, arg);
@@ -293,7 +283,7 @@ void flow_send(struct flows *fs, const struct flow_send *s, answer_cb cb, void *
 void flow_resend(struct flows *fs, const struct flow_resend *r, answer_cb cb, void *arg)
 {
     if (!pin_id_is_valid(r->pin_id, strlen(r->pin_id))) {
-        fail(cb, arg, ANSWER_NOT_FOUND, "no such PIN");
+        answer_refuse(cb, arg, ANSWER_NOT_FOUND, "no such PIN");
         return;
     }
     struct flow *f = admit_new(fs, r->account, cb, arg);

@@ -14,22 +14,15 @@ struct ask {
     char pin_id[PIN_ID_SIZE];
 };
 
-static void fail(answer_cb cb, void *arg, enum answer_code code, const char *text)
-{
-    struct answer a;
-    answer_fail(&a, code, "%s", text);
-    cb(arg, &a);
-}
-
 static struct ask *ask_new(const char *pin_id, answer_cb cb, void *arg)
 {
     if (!pin_id_is_valid(pin_id, strlen(pin_id))) {
-        fail(cb, arg, ANSWER_NOT_FOUND, "no such PIN");
+        answer_refuse(cb, arg, ANSWER_NOT_FOUND, "no such PIN");
         return NULL;
     }
     struct ask *k = malloc(sizeof *k);
     if (!k) {
-        fail(cb, arg, ANSWER_GENERAL_ERROR, "out of memory");
+        answer_refuse(cb, arg, ANSWER_GENERAL_ERROR, "out of memory");
         return NULL;
     }
     k->cb = cb;
