@@ -26,7 +26,7 @@ CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DPINBIND_VERSION='"$(VERSION)"' \
            $(shell pkg-config --cflags $(PKGS) | sed 's/-I/-isystem /g')
 CFLAGS  += -std=gnu11 $(WARN) $(WERROR) $(HARDEN)
 LDFLAGS += $(LDHARD)
-LDLIBS  += $(shell pkg-config --libs $(PKGS))
+LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lhttp_parser
 
 ROOMS   := base store smpp pin hlr gateway
 MAINS   := gateway/pinbindd.c gateway/pinbindctl.c

@@ -20,6 +20,7 @@ void answer_init(struct answer *a)
 {
     a->code = ANSWER_OK;
     a->text[0] = 0;
+    a->field = NULL;
     a->retry_after_ms = 0;
     a->is_plain_ok = false;
     a->is_full = false;

@@ -47,6 +47,7 @@ struct answer_node {
 struct answer {
     enum answer_code code;
     char text[256];         /* of an error: a sentence */
+    const char *field;      /* of BAD_REQUEST: what it is about, static text; NULL: none */
     int64_t retry_after_ms; /* of TOO_MANY_REQUESTS and UNAVAILABLE */
     bool is_plain_ok;       /* "+OK" rather than a map */
     bool is_full;           /* something did not fit: a defect, answered as GENERAL_ERROR */

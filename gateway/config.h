@@ -46,6 +46,17 @@ struct config_verify_socket {
     uint32_t auth_failures_per_min; /* per peer address */
 };
 
+struct config_http {
+    const char *listen;     /* "127.0.0.1:8080"; "" is off */
+    const char *noc_listen; /* "": on listen as well */
+    const char *tls_cert_file, *tls_key_file;
+    bool insecure; /* an address that is not loopback, without TLS */
+    uint32_t max_connections;
+    uint32_t max_head, max_body; /* octets */
+    uint32_t request_timeout_s, idle_timeout_s, write_timeout_s;
+    uint32_t auth_failures_per_min; /* per peer address */
+};
+
 struct config_admin {
     const char *unix_path;
     uint32_t unix_mode;
@@ -97,6 +108,7 @@ struct config {
     enum log_level log_level;
     struct config_store store;
     struct config_verify_socket verify_socket;
+    struct config_http http;
     struct config_admin admin;
     struct config_carrier *carriers;
     size_t n_carriers;

@@ -48,6 +48,30 @@ static int check_verify_socket(struct config_reader *r, const struct config *con
     return 0;
 }
 
+/* Both keys of the pair, or neither. */
+static int check_http(struct config_reader *r, const struct config *config)
+{
+    const struct config_section *at = &r->sections[CONFIG_http];
+    const struct config_http *h = &config->http;
+    const struct {
+        const char *key, *address;
+    } doors[] = {{"listen", h->listen}, {"noc_listen", h->noc_listen}};
+    if (!*h->tls_cert_file != !*h->tls_key_file)
+        return FAIL_KEY(r, at, *h->tls_cert_file ? "tls_key_file" : "tls_cert_file",
+                        "is missing: a certificate and its key go together");
+    for (size_t i = 0; i < sizeof doors / sizeof doors[0]; i++)
+        if (*doors[i].address && !*h->tls_cert_file && !h->insecure &&
+            !config_listen_is_loopback(doors[i].address))
+            return FAIL_KEY(r, at, doors[i].key,
+                            "%s is not loopback and there is no TLS: set tls_cert_file and"
+                            " tls_key_file, listen on 127.0.0.1, or set insecure = true",
+                            doors[i].address);
+    if (*h->listen && strcmp(h->listen, h->noc_listen) == 0)
+        return FAIL_KEY(r, at, "noc_listen",
+                        "the same address as listen: leave it empty to serve both there");
+    return 0;
+}
+
 static int check_store(struct config_reader *r, struct config *config)
 {
     const struct config_section *at = &r->sections[CONFIG_store];
@@ -180,6 +204,8 @@ int config_check(struct config_reader *r, struct config *config)
     config->pin_key_file_line = config_line(top, config_row_find(CONFIG_top, "pin_key_file"));
     if (!err)
         err = check_verify_socket(r, config);
+    if (!err)
+        err = check_http(r, config);
     if (!err)
         err = check_store(r, config);
     for (size_t i = 0; !err && i < config->n_carriers; i++)

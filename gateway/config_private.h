@@ -16,6 +16,7 @@ enum config_section_id {
     CONFIG_top,
     CONFIG_store,
     CONFIG_verify_socket,
+    CONFIG_http,
     CONFIG_admin,
     CONFIG_carrier, /* from here on: several, each with a name */
     CONFIG_route,

@@ -28,11 +28,8 @@ static const struct config_choice config_id_modes[] = {
     {NULL, 0}};
 
 static const char *const section_names[CONFIG_N_SECTIONS] = {
-    [CONFIG_top] = "",
-    [CONFIG_store] = "store",
-    [CONFIG_verify_socket] = "verify_socket",
-    [CONFIG_admin] = "admin",
-    [CONFIG_carrier] = "carrier",
+    [CONFIG_top] = "",        [CONFIG_store] = "store", [CONFIG_verify_socket] = "verify_socket",
+    [CONFIG_http] = "http",   [CONFIG_admin] = "admin", [CONFIG_carrier] = "carrier",
     [CONFIG_route] = "route",
 };
 
@@ -40,6 +37,7 @@ static const char *const section_names[CONFIG_N_SECTIONS] = {
 #define IN_top           struct config
 #define IN_store         struct config
 #define IN_verify_socket struct config
+#define IN_http          struct config
 #define IN_admin         struct config
 #define IN_carrier       struct config_carrier
 #define IN_route         struct config_route
@@ -73,6 +71,7 @@ const struct config_field config_fields[CONFIG_N_ROWS] = {
 #define NAME_top           ""
 #define NAME_store         "store"
 #define NAME_verify_socket "verify_socket"
+#define NAME_http          "http"
 #define NAME_admin         "admin"
 #define NAME_carrier       "carrier"
 #define NAME_route         "route"

@@ -141,6 +141,13 @@ struct pin_record {
     struct pin_attempt attempts[PIN_ATTEMPTS_MAX];
 };
 
+/* One PIN of a number, as verifications list it. */
+struct pin_seen {
+    int64_t sent_ms;     /* 0: no operator has accepted it, nor may have */
+    int64_t verified_ms; /* 0: not verified */
+};
+#define PIN_SEEN_MAX 100 /* the newest of a number and application */
+
 struct pin_answer {
     int result; /* 0: verdict counts; ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_LOST, ERR_CLOSED */
     enum pin_verdict verdict;
@@ -151,6 +158,8 @@ struct pin_answer {
     uint32_t attempt;                /* of open, attempt, resend: its number 1.. */
     int64_t expires_ms, ttl_left_ms; /* of open, attempt and resend */
     const struct pin_record *record; /* of find, resend and status; else NULL */
+    const struct pin_seen *seen;     /* of seen, newest first; else NULL */
+    size_t n_seen;
 };
 typedef void (*pin_ledger_cb)(void *arg, const struct pin_answer *answer);
 
@@ -239,6 +248,11 @@ int pin_ledger_status(struct pin_ledger *l, const char *account, const char *pin
 /* PIN_OK also when it was over already. */
 int pin_ledger_cancel(struct pin_ledger *l, const char *account, const char *pin_id,
                       pin_ledger_cb cb, void *arg) __attribute__((warn_unused_result));
+
+/* The PINs of a number and application, from pb:{BBB}:log:<account>:<app>:<msisdn>, a list of
+ * pinIds that open writes; those whose record is gone are left out. */
+int pin_ledger_seen(struct pin_ledger *l, const struct pin_owner *owner, pin_ledger_cb cb,
+                    void *arg) __attribute__((warn_unused_result));
 
 struct pin_ledger_info {
     uint32_t outstanding;

@@ -43,6 +43,12 @@ struct pin_template {
     struct pin_spec spec;
     char sender[PIN_SENDER_SIZE]; /* "": the carrier's */
     char language[8];
+    /* Kept and given back as they came, "" where not given: speech is not spoken here, and the
+     * identifiers of Indian DLT registration go out with carriers that take them. */
+    char repeat_dtmf[16];
+    char speech_rate[8]; /* "0.5".."2" */
+    char voice_name[33];
+    char dlt_entity[31], dlt_content[31], dlt_telemarketer[256];
 };
 
 struct pin_registry *pin_registry_new(struct event_base *base, struct store *store,
@@ -51,6 +57,12 @@ struct pin_registry *pin_registry_new(struct event_base *base, struct store *sto
     __attribute__((warn_unused_result));
 /* Pending callbacks get ERR_CLOSED before this returns. Call before store_free(). */
 void pin_registry_free(struct pin_registry *r);
+
+struct pin_template_ref {
+    const char *app_id;
+    const char *id;
+    uint32_t revision; /* 0: the newest */
+};
 
 /* result: 0, ERR_NOTFOUND (also: another account's), ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_LOST. */
 typedef void (*pin_account_cb)(void *arg, int result, const char *account);
@@ -64,6 +76,15 @@ void pin_registry_find_app(struct pin_registry *r, const char *account, const ch
                            pin_app_cb cb, void *arg);
 void pin_registry_find_template(struct pin_registry *r, const char *account, const char *app_id,
                                 const char *id, pin_template_cb cb, void *arg);
+
+/* Is it in the cache as a key that is good?  For those who must not ask the store. */
+bool pin_registry_knows_key(struct pin_registry *r, const char *key, size_t len);
+
+/* The text of an earlier revision, so that a PIN goes out again as it went out first; revision 0:
+ * the newest.  Earlier revisions are kept as long as a PIN's record may need them: ERR_NOTFOUND
+ * after that, and the newest is the next best. */
+void pin_registry_find_revision(struct pin_registry *r, const char *account,
+                                const struct pin_template_ref *ref, pin_template_cb cb, void *arg);
 
 /* Making and changing: never inside the call, unless it cannot even be begun (ERR_NOMEM, or
  * ERR_UNAVAILABLE when 4096 are outstanding).  The key in clear is shown this once.
@@ -80,6 +101,14 @@ void pin_registry_create_app(struct pin_registry *r, const struct pin_app *app, 
                              void *arg);
 /* t->id and revision are set here; ERR_NOTFOUND: no such application. */
 void pin_registry_create_template(struct pin_registry *r, const char *account,
+                                  const struct pin_template *t, pin_template_cb cb, void *arg);
+
+/* Writes the object whole, under the id it carries; a template gets its next revision.
+ * ERR_NOTFOUND: there is none to change. Between a find and this, another change may be lost; the
+ * last one stands. */
+void pin_registry_update_app(struct pin_registry *r, const struct pin_app *app, pin_app_cb cb,
+                             void *arg);
+void pin_registry_update_template(struct pin_registry *r, const char *account,
                                   const struct pin_template *t, pin_template_cb cb, void *arg);
 
 /* Names of all accounts / ids of an account's applications / of an application's templates;

@@ -373,7 +373,8 @@ static void write_config(struct bench *b, const char *path, const char *level)
             "pin_key_file = \"pin.key\"\nlog_level = \"%s\"\n"
             "store {\n  url = \"unix:%s/redis.sock\"\n}\n"
             "verify_socket {\n  unix = \"verify.sock\"\n  unix_account = \"bench\"\n"
-            "  max_connections = 10000\n}\nadmin {\n  unix = \"admin.sock\"\n}\n"
+            "  max_connections = 10000\n}\nhttp {\n  listen = \"\"\n  noc_listen = \"\"\n}\n"
+            "admin {\n  unix = \"admin.sock\"\n}\n"
             "carrier \"bench\" {\n  host = \"127.0.0.1\"\n  port = %u\n  system_id = \"bench\"\n"
             "  password = \"bench\"\n  binds = %ld\n  window = 500\n  max_queue = 10000\n}\n"
             "route \"default\" {\n  carriers = {\"bench\"}\n}\n",

@@ -19,6 +19,10 @@ verify_socket {
     unix = "v.sock"
 }
 
+http {
+    listen = ""
+    noc_listen = ""
+}
 admin {
     unix = "a.sock"
 }

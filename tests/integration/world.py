@@ -116,7 +116,8 @@ def section(head, values):
 class Gateway:
     """pinbindd with a generated configuration; carriers: {name: keys}, in order of preference."""
 
-    def __init__(self, world, name, carriers, store=None, store_keys=None, verify=None, top=None, routes=None):
+    def __init__(self, world, name, carriers, store=None, store_keys=None, verify=None, top=None, routes=None,
+                 http=None):
         self.world, self.name = world, name
         self.folder = world.folder / name
         self.folder.mkdir()
@@ -130,6 +131,7 @@ class Gateway:
         text = "".join(f"{k} = {setting(v)}\n" for k, v in values.items())
         text += section("store", {"url": store or f"embedded:{self.folder}/redis", **(store_keys or {})})
         text += section("verify_socket", {"unix": self.verify_path, **(verify or {})})
+        text += section("http", self._http(http))
         text += section("admin", {"unix": self.admin_path})
         for carrier, keys in carriers.items():
             text += section(f'carrier "{carrier}"', {
@@ -139,6 +141,17 @@ class Gateway:
             text += section(f'route "{route}"', keys)
         self.file.write_text(text)
         os.chmod(self.file, 0o600)
+
+    def _http(self, keys):
+        """None: no HTTP; else the keys of its section, with free ports where they name none."""
+        self.http_port = self.noc_port = None
+        if keys is None:
+            return {"listen": "", "noc_listen": ""}
+        self.http_port, self.noc_port = free_port(), free_port()
+        return {"listen": f"127.0.0.1:{self.http_port}", "noc_listen": f"127.0.0.1:{self.noc_port}", **keys}
+
+    def url(self, path="", noc=False):
+        return f"http://127.0.0.1:{self.noc_port if noc else self.http_port}{path}"
 
     def start(self, bound=None, ready=True):
         """bound: names of the carriers to wait for, all when None."""

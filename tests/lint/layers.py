@@ -12,6 +12,7 @@ LIBRARIES = {  # library: what its headers look like
     "hiredis": r"hiredis/",
     "libsmpp34": r"smpp34",
     "libconfuse": r"confuse\.h$",
+    "http-parser": r"http_parser\.h$",
     "jansson": r"jansson\.h$",
     "c-ares": r"ares",
     "libcurl": r"curl/",
@@ -29,13 +30,14 @@ ROOMS = {
     "smpp": (("base",), ("libevent", "openssl")),
     "pin": (("base", "store"), ("libevent", "openssl")),
     "hlr": (("base", "store"), ("libevent", "c-ares", "libcurl", "jansson")),
-    "gateway": (("base", "store", "smpp", "pin", "hlr"), ("libevent", "openssl", "jansson", "systemd")),
+    "gateway": (("base", "store", "smpp", "pin", "hlr"), ("libevent", "openssl", "jansson", "systemd", "http-parser")),
     # the simulator has a codec of its own, so that it cannot share a mistake with ours
     "tests/sim": (("base",), ("libevent", "openssl", "jansson")),
 }
 ONLY = {  # library: the files that alone may include it
     "libsmpp34": r"^smpp/smpp_encode\.c$",
     "libconfuse": r"^gateway/config[a-z_]*\.c$",
+    "http-parser": r"^gateway/http_parse\.c$",
 }
 PUBLIC = r"^(base/[a-z_]+\.h|store/store\.h|smpp/smpp\.h|pin/(pin|ledger|registry)\.h|hlr/hlr\.h)$"
 GENERATED = {"pin_scripts.h": "pin"}

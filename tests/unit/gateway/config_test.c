@@ -123,6 +123,10 @@ static const char *other_value(const struct config_row *row, char *out, size_t s
         {"url", "\"redis://127.0.0.1:6379/1\""},
         {"unix", "\"/tmp/x.sock\""},
         {"tcp", "\"127.0.0.1:2777\""},
+        {"listen", "\"127.0.0.1:8088\""},
+        {"noc_listen", "\"[::1]:8089\""},
+        {"tls_cert_file", "\"/tmp/cert.pem\""},
+        {"tls_key_file", "\"/tmp/key.pem\""},
         {"hosts", "{\"one.example\", \"192.0.2.1\"}"},
         {"local_address", "\"::1\""},
         {"log_level", "\"debug\""},
@@ -165,7 +169,10 @@ static char *file_with(const struct config_row *row, const char *value)
     const char *s = row->section, *k = row->name;
     bool carrier = !strcmp(s, "carrier"), route = !strcmp(s, "route");
     char line[400];
-    snprintf(line, sizeof line, "%s = %s\n", k, value);
+    const char *with = strcmp(k, "tls_cert_file") == 0  ? "tls_key_file = \"/k\"\n"
+                       : strcmp(k, "tls_key_file") == 0 ? "tls_cert_file = \"/c\"\n"
+                                                        : "";
+    snprintf(line, sizeof line, "%s = %s\n%s", k, value, with);
     bool host = carrier && (!strcmp(k, "host") || !strcmp(k, "hosts"));
     bool password = carrier && !strncmp(k, "password", 8);
     assert_true(
