@@ -27,7 +27,14 @@ struct http_request;
 struct http_server;
 struct tls;
 
-enum http_verb { HTTP_VERB_GET, HTTP_VERB_HEAD, HTTP_VERB_POST, HTTP_VERB_PUT, HTTP_VERB_OTHER };
+enum http_verb {
+    HTTP_VERB_GET,
+    HTTP_VERB_HEAD,
+    HTTP_VERB_POST,
+    HTTP_VERB_PUT,
+    HTTP_VERB_OPTIONS,
+    HTTP_VERB_OTHER
+};
 
 /* The headers that handlers may ask for; others are checked for their form and dropped. */
 enum http_header {
@@ -101,7 +108,7 @@ struct http_response {
     const void *body; /* copied */
     size_t len;
     uint32_t retry_after_s; /* 0: none */
-    const char *allow;      /* of 405: "GET, HEAD, PUT" */
+    const char *allow;      /* of 405, and 204 of OPTIONS: "GET, HEAD, PUT" */
     bool authenticate;      /* of 401: WWW-Authenticate: App */
     const char *policy;     /* Content-Security-Policy of a page; NULL: none */
 };

@@ -6,79 +6,24 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "gateway/config.h"
+#include "gateway/failures.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-/* Peers whose failures are remembered; at the bound the table starts anew. */
-#define FAILURES_MAX 4096
-#define WINDOW_MS    60000
 /* So often the registry is asked about the key of a connection in use; its cache holds 4 s. */
 #define KEY_TRUST_MS 1000
 
-struct auth_failures {
-    char peer[48];
-    struct mono since;
-    uint32_t count;
-    UT_hash_handle hh;
-};
-
-void resp_auth_free(struct resp_server *s)
-{
-    struct auth_failures *f, *tmp;
-    HASH_ITER (hh, s->failures, f, tmp) {
-        HASH_DEL(s->failures, f);
-        free(f);
-    }
-    s->n_failures = 0;
-}
-
-static struct auth_failures *find(struct resp_server *s, const char *peer)
-{
-    struct auth_failures *f;
-    HASH_FIND_STR(s->failures, peer, f);
-    if (f && mono_diff_ms(mono_now(), f->since) > WINDOW_MS) {
-        HASH_DEL(s->failures, f);
-        s->n_failures--;
-        free(f);
-        return NULL;
-    }
-    return f;
-}
-
 bool resp_is_locked_out(struct resp_conn *c)
 {
-    struct auth_failures *f = find(c->server, c->peer);
-    return f && f->count >= c->server->env.config->auth_failures_per_min;
-}
-
-static struct auth_failures *add(struct resp_server *s, const char *peer)
-{
-    if (s->n_failures >= FAILURES_MAX)
-        resp_auth_free(s);
-    struct auth_failures *f = calloc(1, sizeof *f);
-    if (!f)
-        return NULL;
-    str_copy(f->peer, sizeof f->peer, peer);
-    f->since = mono_now();
-    HASH_ADD_STR(s->failures, peer, f);
-    if (!TABLE_ADDED(f)) {
-        free(f);
-        return NULL;
-    }
-    s->n_failures++;
-    return f;
+    struct resp_server *s = c->server;
+    return failures_wait_ms(s->failures, c->peer, s->env.config->auth_failures_per_min) > 0;
 }
 
 static void count_failure(struct resp_conn *c)
 {
-    struct auth_failures *f = find(c->server, c->peer);
     c->server->info.auth_failures++;
     LOG(LOG_LV_WARN, NULL, "auth_failed", KV_I("client", c->id), KV_S("peer", c->peer));
-    if (!f)
-        f = add(c->server, c->peer);
-    if (f)
-        f->count++;
+    failures_add(c->server->failures, c->peer);
 }
 
 static void accept_account(struct resp_request *r, const char *account)

@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "gateway/config.h"
+#include "gateway/failures.h"
 #include "gateway/listener.h"
 
 #include <event2/buffer.h>
@@ -468,9 +469,10 @@ struct resp_server *resp_server_new(const struct resp_env *env, char *why, size_
     }
     s->env = *env;
     s->flush = event_new(env->base, -1, 0, flush_cb, s);
-    if (!s->flush) {
+    s->failures = failures_new();
+    if (!s->flush || !s->failures) {
         snprintf(why, why_size, "out of memory");
-        free(s);
+        resp_server_free(s);
         return NULL;
     }
     if (open_listeners(s, why, why_size)) {
@@ -508,8 +510,9 @@ void resp_server_free(struct resp_server *s)
         write_out(c); /* the loop does not turn again */
         conn_end(c, "the gateway is shutting down");
     }
-    resp_auth_free(s);
-    event_free(s->flush);
+    failures_free(s->failures);
+    if (s->flush)
+        event_free(s->flush);
     free(s);
 }
 

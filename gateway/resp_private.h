@@ -20,6 +20,7 @@
 
 struct bufferevent;
 struct evbuffer;
+struct failures;
 struct listener;
 struct event;
 
@@ -62,8 +63,6 @@ struct resp_conn {
     char name[64]; /* CLIENT SETNAME */
 };
 
-struct auth_failures; /* per peer address, a minute at a time */
-
 struct resp_server {
     struct resp_env env;
     struct listener *unix_listener, *tcp_listener;
@@ -71,8 +70,7 @@ struct resp_server {
     struct resp_conn *unwritten;
     struct event *flush; /* runs at the end of a loop turn that left something unwritten */
     uint64_t last_id;
-    struct auth_failures *failures;
-    uint32_t n_failures;
+    struct failures *failures;
     struct resp_info info;
     bool is_draining;
 };
@@ -109,7 +107,6 @@ bool resp_is_key_due(const struct resp_conn *c);
 void resp_check_key(struct resp_request *r);
 /* Its key is forgotten, and so are those who used it. */
 void resp_conn_forget(struct resp_conn *c);
-void resp_auth_free(struct resp_server *s);
 /* Goes on with what is_waiting held up. */
 void resp_conn_go_on(struct resp_conn *c);
 void resp_conn_close_after(struct resp_conn *c, const char *reason);
