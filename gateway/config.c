@@ -151,6 +151,8 @@ int config_load(const char *path, struct config **out, struct config_error *erro
     struct config_reader r = {.path = path, .error = error};
     struct config *config = calloc(1, sizeof *config);
     *out = NULL;
+    if (config)
+        config->refs = 1;
     error->text[0] = '\0';
     int err = config ? prepare_reader(&r) : ERR_NOMEM;
     if (!err)
@@ -195,9 +197,16 @@ static void free_rows(enum config_section_id id, void *base)
     }
 }
 
-void config_free(struct config *config)
+const struct config *config_ref(const struct config *config)
 {
-    if (!config)
+    ((struct config *)(uintptr_t)config)->refs++; /* all that ever changes in it */
+    return config;
+}
+
+void config_free(const struct config *counted)
+{
+    struct config *config = (struct config *)(uintptr_t)counted;
+    if (!config || --config->refs > 0)
         return;
     for (int id = CONFIG_top; id < CONFIG_carrier; id++)
         free_rows((enum config_section_id)id, config);

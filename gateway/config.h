@@ -4,7 +4,8 @@
  * gateway/config.def has a row per key: section, name, type, default, range, unit, flags, help.
  * Parsing, the commented sample conf/pinbind.conf, pinbind.conf(5) and `pinbindctl config` come
  * from or are checked against those rows.  Only config*.c knows the parser.  A struct config is
- * complete and valid before anything of it takes effect, and never changes afterwards.
+ * complete and valid before anything of it takes effect, and never changes afterwards; it is counted,
+ * so that what began under one configuration ends under it, also when another has been loaded.
  */
 #ifndef GATEWAY_CONFIG_H
 #define GATEWAY_CONFIG_H
@@ -98,6 +99,7 @@ struct config_route {
 };
 
 struct config {
+    uint32_t refs;
     const char *file;
     const char *node;
     uint32_t send_deadline_ms;
@@ -120,11 +122,34 @@ struct config_error {
     char text[512]; /* "FILE:LINE: carrier acme: window: 0 is out of range, 1..10000 would do" */
 };
 
-/* 0 and *out, or ERR_* and a sentence that names file, line, key and what would be right. */
+/* 0 and *out with one reference, or ERR_* and a sentence that names file, line, key and what would
+ * be right. */
 int config_load(const char *path, struct config **out, struct config_error *error)
     __attribute__((warn_unused_result));
-/* Wipes what is secret. */
-void config_free(struct config *config);
+const struct config *config_ref(const struct config *config);
+/* Drops one reference; the last one wipes what is secret.  NULL is fine. */
+void config_free(const struct config *config);
+
+/* NULL: there is none of that name. */
+const struct config_carrier *config_carrier_find(const struct config *config, const char *name);
+/* What a running carrier needs so that it goes by b instead of a. */
+enum config_change {
+    CONFIG_SAME,
+    CONFIG_IN_PLACE, /* binds stay up */
+    CONFIG_REBIND,   /* address or account: a new bind */
+};
+enum config_change config_carrier_compare(const struct config_carrier *a,
+                                          const struct config_carrier *b);
+
+/*
+ * A running gateway cannot take over every key: the fresh configuration gets the running value of
+ * those rows, so that it says what is in effect.  kept: names of those that differed, "node, store
+ * url".  ERR_NOMEM.
+ */
+int config_keep_running(struct config *fresh, const struct config *running, char *kept, size_t size)
+    __attribute__((warn_unused_result));
+/* Adds to such a list; "..." where it is full. */
+void config_list_add(char *list, size_t size, const char *section, const char *name);
 
 /* "carrier acme: window = 10" for each key as it is in effect; secrets as "***". */
 void config_print(const struct config *config, FILE *out);

@@ -43,6 +43,7 @@ enum config_flag {
     ONE = 64,
     ZONE = 128,
     EXAMPLE = 256,
+    REBIND = 512,
 };
 
 struct config_choice {

@@ -50,7 +50,7 @@ static bool has_ready_carrier(struct flow *f)
 
 static bool is_admissible(struct flow *f)
 {
-    route_pick(f->all->env.config, &f->to, &f->route);
+    route_pick(f->config, &f->to, &f->route);
     f->carrier = ready_carrier(f);
     if (!f->carrier) {
         flow_refuse(f, ANSWER_UNAVAILABLE,
@@ -58,8 +58,7 @@ static bool is_admissible(struct flow *f)
         f->refusal.retry_after_ms = 1000;
         return false;
     }
-    return flow_text_is_good(f,
-                             carriers_config(f->all->env.carriers, f->carrier)->default_alphabet);
+    return flow_text_is_good(f, config_carrier_find(f->config, f->carrier)->default_alphabet);
 }
 
 static void admitted_cb(void *arg, const struct pin_answer *a)
@@ -129,8 +128,7 @@ static int open_record(struct flow *f)
                             .template_revision = f->template_revision,
                             .sealed = sealed,
                             .carrier = f->carrier};
-    int err = pin_draw(f->all->env.ring, &f->spec, &owner, f->all->env.config->pin_step_s,
-                       &f->drawn);
+    int err = pin_draw(f->all->env.ring, &f->spec, &owner, f->config->pin_step_s, &f->drawn);
     if (!err)
         err = pin_seal(f->all->env.ring, f->drawn.pin_id, f->values->buf, f->values->len, sealed,
                        sizeof sealed, &open.sealed_len);
@@ -267,7 +265,7 @@ static void record(struct flow *f, bool last)
         .pin_id = f->drawn.pin_id,
         .attempt = f->attempt,
         .carrier = f->carrier,
-        .id_mode = (enum pin_id_mode)carriers_config(f->all->env.carriers, f->carrier)->message_id,
+        .id_mode = (enum pin_id_mode)config_carrier_find(f->config, f->carrier)->message_id,
         .message_id = f->message_id,
         .message_id_len = strlen(f->message_id),
         .state = f->outcome,

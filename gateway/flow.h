@@ -33,11 +33,13 @@ struct flow_env {
     struct pin_registry *registry;
     struct pin_ledger *ledger;
     struct carriers *carriers; /* may be set later with flows_set_carriers() */
-    const struct config *config;
+    const struct config *config; /* of new flows; counted, see flows_reload() */
 };
 
 struct flows *flows_new(const struct flow_env *env) __attribute__((warn_unused_result));
 void flows_set_carriers(struct flows *fs, struct carriers *carriers);
+/* New flows go by the fresh configuration; open ones end under the one that they began with. */
+void flows_reload(struct flows *fs, const struct config *fresh);
 /* No new sends from here; cb once when no flow is left (perhaps inside the call). */
 void flows_drain(struct flows *fs, void (*cb)(void *arg), void *arg);
 void flows_free(struct flows *fs);

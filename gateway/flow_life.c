@@ -148,6 +148,7 @@ static void free_cb(void *arg)
     struct flow *f = arg;
     flow_text_clear(f);
     event_del(&f->timer);
+    config_free(f->config);
     free(f);
 }
 
@@ -203,6 +204,7 @@ static struct flow *flow_new(struct flows *fs, const char *account, answer_cb cb
         free(f);
         return NULL;
     }
+    f->config = config_ref(fs->env.config);
     fs->info.open++;
     fs->info.started++;
     return f;
@@ -217,7 +219,7 @@ static void start(struct flow *f, const char *sender, const struct pin_placehold
         flow_end(f);
         return;
     }
-    uint32_t ms = f->all->env.config->send_deadline_ms;
+    uint32_t ms = f->config->send_deadline_ms;
     struct timeval wait = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
     f->deadline = mono_add_ms(f->started, ms);
     event_add(&f->timer, &wait);
@@ -298,14 +300,23 @@ void flow_resend(struct flows *fs, const struct flow_resend *r, answer_cb cb, vo
 struct flows *flows_new(const struct flow_env *env)
 {
     struct flows *fs = calloc(1, sizeof *fs);
-    if (fs)
-        fs->env = *env;
+    if (!fs)
+        return NULL;
+    fs->env = *env;
+    config_ref(env->config);
     return fs;
 }
 
 void flows_set_carriers(struct flows *fs, struct carriers *carriers)
 {
     fs->env.carriers = carriers;
+}
+
+void flows_reload(struct flows *fs, const struct config *fresh)
+{
+    config_ref(fresh);
+    config_free(fs->env.config);
+    fs->env.config = fresh;
 }
 
 /* Those that only wait for a late response have nothing left to lose: the record says IN_DOUBT. */
@@ -347,6 +358,7 @@ void flows_free(struct flows *fs)
         flow_answer(f, !has_submit(f));
         flow_end(f);
     }
+    config_free(fs->env.config);
     free(fs);
 }
 

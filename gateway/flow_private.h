@@ -68,6 +68,7 @@ struct flow {
     UT_hash_handle hh;
     struct reap_node reap;
     struct flows *all;
+    const struct config *config; /* the one it began under: a reload does not reach it */
     struct event timer;
     enum flow_state state;
     bool is_resend;

@@ -81,12 +81,6 @@ struct smpp_carrier *carriers_find(struct carriers *cs, const char *name)
     return (struct smpp_carrier *)(void *)&t.ready[name[0] - 'a'];
 }
 
-const struct config_carrier *carriers_config(const struct carriers *cs, const char *name)
-{
-    (void)cs;
-    return &carrier_configs[name[0] - 'a'];
-}
-
 bool smpp_carrier_is_ready(const struct smpp_carrier *c)
 {
     return *(const bool *)(const void *)c;

@@ -116,6 +116,9 @@ static int set_up(void **state)
     t.config.send_deadline_ms = 10000;
     t.config.routes = &route;
     t.config.n_routes = 1;
+    t.config.carriers = carrier_configs;
+    t.config.n_carriers = 2;
+    t.config.refs = 1; /* ours */
     t.base = event_base_new();
     t.reap = reap_new(t.base);
     const struct flow_env env = {.base = t.base, .reap = t.reap, .config = &t.config};
@@ -129,6 +132,8 @@ static int tear_down(void **state)
     flows_free(t.flows);
     reap_free(t.reap);
     event_base_free(t.base);
+    if (t.config.refs != 1)
+        return -1; /* a flow did not give its configuration back */
     return t.submits_after_not_sent; /* of no test */
 }
 
