@@ -285,11 +285,19 @@ static void cmd_binds(struct admin_request *r)
     admin_ok(r, list);
 }
 
+static json_t *answer_json(const struct answer *a)
+{
+    char text[ANSWER_JSON_SIZE];
+    struct wr w = wr_init(text, sizeof text);
+    answer_write_json(&w, a);
+    return w.bad ? NULL : json_loadb(text, w.len, 0, NULL);
+}
+
 static void status_cb(void *arg, const struct answer *a)
 {
     struct admin_request *r = arg;
     if (a->code == ANSWER_OK)
-        admin_ok(r, answer_to_json(a));
+        admin_ok(r, answer_json(a));
     else
         admin_fail(r, answer_code_name(a->code), "%s", a->text);
 }

@@ -16,6 +16,16 @@ const char *answer_code_name(enum answer_code code)
     return names[code];
 }
 
+int answer_code_status(enum answer_code code)
+{
+    static const int statuses[] = {
+#define X(id, http, name) http,
+        ANSWER_CODE_LIST(X)
+#undef X
+    };
+    return statuses[code];
+}
+
 void answer_init(struct answer *a)
 {
     a->code = ANSWER_OK;
@@ -23,6 +33,7 @@ void answer_init(struct answer *a)
     a->field = NULL;
     a->retry_after_ms = 0;
     a->is_plain_ok = false;
+    a->is_list = false;
     a->is_full = false;
     a->n_fields = a->n_nodes = a->pool_used = a->open = 0;
 }
@@ -94,6 +105,14 @@ void answer_refuse(answer_cb cb, void *arg, enum answer_code code, const char *t
     answer_fail(&a, code, "%s", text);
     if (code == ANSWER_UNAVAILABLE)
         a.retry_after_ms = 1000;
+    cb(arg, &a);
+}
+
+void answer_refuse_field(answer_cb cb, void *arg, const char *field, const char *text)
+{
+    struct answer a;
+    answer_fail(&a, ANSWER_BAD_REQUEST, "%s", text);
+    a.field = field;
     cb(arg, &a);
 }
 

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* code, HTTP status, message id of the HTTP API = first word of a RESP error */
+/* code, HTTP status (of which its message id is made), first word of a RESP error */
 #define ANSWER_CODE_LIST(X)                                                                        \
     X(ANSWER_OK, 200, "OK")                                                                        \
     X(ANSWER_BAD_REQUEST, 400, "BAD_REQUEST")                                                      \
@@ -30,6 +30,7 @@ enum answer_code {
 #undef X
 };
 const char *answer_code_name(enum answer_code code);
+int answer_code_status(enum answer_code code);
 
 enum answer_type { ANSWER_STR, ANSWER_INT, ANSWER_BOOL, ANSWER_LIST, ANSWER_MAP };
 
@@ -50,8 +51,9 @@ struct answer {
     const char *field;      /* of BAD_REQUEST: what it is about, static text; NULL: none */
     int64_t retry_after_ms; /* of TOO_MANY_REQUESTS and UNAVAILABLE */
     bool is_plain_ok;       /* "+OK" rather than a map */
+    bool is_list;           /* the top is a list, of what is added without a key */
     bool is_full;           /* something did not fit: a defect, answered as GENERAL_ERROR */
-    uint16_t n_fields;      /* of the top map */
+    uint16_t n_fields;      /* of the top map or list */
     uint16_t n_nodes;
     uint16_t pool_used;
     uint16_t open; /* nodes that are still to come for lists and maps added so far */
@@ -75,6 +77,8 @@ void answer_map(struct answer *a, uint16_t n);
 
 /* An error at once, to who asked; UNAVAILABLE may be tried again in a second. */
 void answer_refuse(answer_cb cb, void *arg, enum answer_code code, const char *text);
+/* BAD_REQUEST about a field (static text). */
+void answer_refuse_field(answer_cb cb, void *arg, const char *field, const char *text);
 
 /* The answer of another outcome: the store is away, or its verdict is unknown. */
 void answer_store_error(struct answer *a, int err);

@@ -1,47 +1,55 @@
 #include "gateway/answer_json.h"
 
-static json_t *value_at(const struct answer *a, uint16_t *i);
+#include "gateway/json_write.h"
 
-static json_t *map_at(const struct answer *a, uint16_t *i, uint16_t fields)
+#include <string.h>
+
+/* Nodes stand in the order of the text; a list or map says how many of the next are its own. */
+struct walk {
+    struct wr *w;
+    const struct answer *a;
+    uint16_t at;
+};
+
+static void put_value(struct walk *k);
+
+static void put_all(struct walk *k, uint16_t n, bool named)
 {
-    json_t *map = json_object();
-    for (uint16_t f = 0; f < fields && *i < a->n_nodes; f++) {
-        const char *key = a->nodes[*i].key;
-        json_object_set_new(map, key, value_at(a, i));
+    wr_u8(k->w, named ? '{' : '[');
+    for (uint16_t i = 0; i < n && k->at < k->a->n_nodes; i++) {
+        if (i)
+            wr_u8(k->w, ',');
+        if (named)
+            json_write_key(k->w, k->a->nodes[k->at].key);
+        put_value(k);
     }
-    return map;
+    wr_u8(k->w, named ? '}' : ']');
 }
 
-static json_t *list_at(const struct answer *a, uint16_t *i, uint16_t n)
+static void put_value(struct walk *k)
 {
-    json_t *list = json_array();
-    for (uint16_t k = 0; k < n && *i < a->n_nodes; k++)
-        json_array_append_new(list, value_at(a, i));
-    return list;
-}
-
-static json_t *value_at(const struct answer *a, uint16_t *i)
-{
-    const struct answer_node *n = &a->nodes[(*i)++];
+    const struct answer_node *n = &k->a->nodes[k->at++];
     switch (n->type) {
     case ANSWER_STR:
-        return json_string(n->s);
+        json_write_str(k->w, n->s, strlen(n->s));
+        break;
     case ANSWER_INT:
-        return json_integer(n->i);
+        wr_dec(k->w, n->i);
+        break;
     case ANSWER_BOOL:
-        return json_boolean(n->i != 0);
+        wr_str(k->w, n->i ? "true" : "false");
+        break;
     case ANSWER_LIST:
-        return list_at(a, i, n->children);
+        put_all(k, n->children, false);
+        break;
     case ANSWER_MAP:
-        return map_at(a, i, n->children);
+        put_all(k, n->children, true);
+        break;
     }
-    return json_null();
 }
 
-json_t *answer_to_json(const struct answer *a)
+void answer_write_json(struct wr *w, const struct answer *a)
 {
-    uint16_t i = 0;
-    if (a->code != ANSWER_OK)
-        return json_pack("{s:s, s:s}", "error", a->text, "code", answer_code_name(a->code));
-    return map_at(a, &i, a->n_fields);
+    struct walk k = {.w = w, .a = a};
+    put_all(&k, a->n_fields, !a->is_list);
 }

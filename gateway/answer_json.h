@@ -1,12 +1,14 @@
-/* An answer as JSON (jansson): the same names and values as behind the other doors. */
+/* An answer as JSON: the same names and values as behind the other doors. */
 #ifndef GATEWAY_ANSWER_JSON_H
 #define GATEWAY_ANSWER_JSON_H
 
+#include "base/buf.h"
 #include "gateway/answer.h"
 
-#include <jansson.h>
+/* Room for every answer there can be: a pool of control characters, escaped, and its names. */
+#define ANSWER_JSON_SIZE 32768
 
-/* A new reference, or NULL without memory.  An error answer gives {"error", "code"}. */
-json_t *answer_to_json(const struct answer *a) __attribute__((warn_unused_result));
+/* Of ANSWER_OK; an error is its door's to write. */
+void answer_write_json(struct wr *w, const struct answer *a);
 
 #endif

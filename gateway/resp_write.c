@@ -120,7 +120,10 @@ void resp_answer(struct wr *w, const struct answer *a, int proto)
         resp_status(w, "OK");
         return;
     }
-    resp_map(w, a->n_fields, proto);
+    if (a->is_list)
+        resp_array(w, a->n_fields);
+    else
+        resp_map(w, a->n_fields, proto);
     for (uint16_t i = 0; i < a->n_nodes; i++)
         put_node(w, &a->nodes[i], proto);
 }

@@ -58,18 +58,75 @@ static void resp2_has_flat_arrays_and_numbers(void **state)
                              "$4\r\nleft\r\n:3\r\n");
 }
 
+static void assert_json(const struct answer *a, const char *expected)
+{
+    char out[ANSWER_JSON_SIZE];
+    struct wr w = wr_init(out, sizeof out);
+    answer_write_json(&w, a);
+    wr_end(&w);
+    assert_false(w.bad);
+    assert_string_equal(out, expected);
+}
+
 static void json_has_the_same_names_and_values(void **state)
 {
     (void)state;
     struct answer a;
     build(&a);
-    json_t *j = answer_to_json(&a);
-    char *text = json_dumps(j, JSON_COMPACT);
-    assert_string_equal(text,
-                        "{\"pinId\":\"AB\",\"verified\":true,\"attempts\":[{\"carrier\":\"x\"},"
-                        "{\"carrier\":\"y\",\"sentAt\":-5}],\"left\":3}");
-    free(text);
-    json_decref(j);
+    assert_json(&a, "{\"pinId\":\"AB\",\"verified\":true,\"attempts\":[{\"carrier\":\"x\"},"
+                    "{\"carrier\":\"y\",\"sentAt\":-5}],\"left\":3}");
+}
+
+static void json_of_nothing_is_an_empty_object_or_list(void **state)
+{
+    (void)state;
+    struct answer a;
+    answer_init(&a);
+    assert_json(&a, "{}");
+    a.is_list = true;
+    assert_json(&a, "[]");
+    answer_init(&a);
+    answer_list(&a, "attempts", 0);
+    answer_bool(&a, "last", false);
+    assert_json(&a, "{\"attempts\":[],\"last\":false}");
+}
+
+static void a_list_at_the_top_is_one_behind_both_doors(void **state)
+{
+    (void)state;
+    struct answer a;
+    char out[256];
+    answer_init(&a);
+    a.is_list = true;
+    for (int i = 1; i <= 2; i++) {
+        answer_map(&a, 2);
+        answer_int(&a, "n", i);
+        answer_str(&a, "s", "\"\n");
+    }
+    assert_json(&a, "[{\"n\":1,\"s\":\"\\\"\\n\"},{\"n\":2,\"s\":\"\\\"\\n\"}]");
+    write_resp(&a, 3, out, sizeof out);
+    assert_string_equal(out, "*2\r\n%2\r\n$1\r\nn\r\n:1\r\n$1\r\ns\r\n$2\r\n\"\n\r\n"
+                             "%2\r\n$1\r\nn\r\n:2\r\n$1\r\ns\r\n$2\r\n\"\n\r\n");
+}
+
+static void json_has_room_for_the_largest_answer_and_none_beyond_its_buffer(void **state)
+{
+    (void)state;
+    struct answer a;
+    char long_text[64], out[ANSWER_JSON_SIZE];
+    memset(long_text, 1, sizeof long_text);
+    long_text[41] = 0; /* 96 of them and their NULs are in the pool */
+    answer_init(&a);
+    for (int i = 0; i < ANSWER_NODES; i++)
+        answer_str(&a, "aNameOfTwentyTwoOctets", long_text);
+    assert_false(a.is_full);
+    struct wr w = wr_init(out, sizeof out);
+    answer_write_json(&w, &a);
+    assert_false(w.bad);
+    w = wr_init(out, 100);
+    answer_write_json(&w, &a);
+    assert_true(w.bad);
+    assert_true(w.len <= 100);
 }
 
 static void an_error_cannot_forge_a_second_answer(void **state)
@@ -140,6 +197,9 @@ int main(void)
         cmocka_unit_test(resp3_has_maps_and_booleans),
         cmocka_unit_test(resp2_has_flat_arrays_and_numbers),
         cmocka_unit_test(json_has_the_same_names_and_values),
+        cmocka_unit_test(json_of_nothing_is_an_empty_object_or_list),
+        cmocka_unit_test(a_list_at_the_top_is_one_behind_both_doors),
+        cmocka_unit_test(json_has_room_for_the_largest_answer_and_none_beyond_its_buffer),
         cmocka_unit_test(an_error_cannot_forge_a_second_answer),
         cmocka_unit_test(an_answer_that_does_not_fit_says_so),
         cmocka_unit_test(a_string_over_the_pool_is_left_out_and_told),
