@@ -119,8 +119,6 @@ struct reg_op *pin_reg_op_new(struct pin_registry *r, const struct reg_to *to)
     }
     op->r = r;
     op->to = *to;
-    op->asked = mono_now();
-    op->notices = r->notices;
     evtimer_assign(&op->later, r->base, later_cb, op);
     DL_APPEND(r->ops, op);
     r->n_ops++;
@@ -147,9 +145,13 @@ static int explain(const struct reg_op *op, int result, const struct store_reply
 static void reply_cb(void *arg, int result, const struct store_reply *reply)
 {
     struct reg_op *op = arg;
-    if (!op->r)
+    if (!op->r) {
         op_free(op);
-    else if (result)
+        return;
+    }
+    if (op->is_change)
+        pin_reg_changed(op->r, op->name);
+    if (result)
         pin_reg_op_end(op, explain(op, result, reply));
     else
         op->step(op, reply);
@@ -197,16 +199,23 @@ void pin_registry_free(struct pin_registry *r)
 
 /* --- finding ------------------------------------------------------------------------------- */
 
-static void found_step(struct reg_op *op, const struct store_reply *reply)
+/* Reads what was found into op->object, and remembers it. */
+static int take_found(struct reg_op *op, const struct store_reply *reply)
 {
     struct pin_registry *r = op->r;
     int err = pin_reg_parse(op->kind, reply, &op->object);
     if ((err == 0 || err == ERR_NOTFOUND) && op->notices == r->notices)
         pin_reg_cache_put(r->cache, op->name, op->asked, err ? NULL : &op->object,
                           pin_reg_object_size(op->kind));
+    return err && err != ERR_NOTFOUND ? explain(op, err, NULL) : err;
+}
+
+static void found_step(struct reg_op *op, const struct store_reply *reply)
+{
+    int err = take_found(op, reply);
     if (op->kind == REG_KEY && !err)
         memcpy(op->account, op->object.account, sizeof op->account);
-    pin_reg_op_end(op, err && err != ERR_NOTFOUND ? explain(op, err, NULL) : err);
+    pin_reg_op_end(op, err);
 }
 
 /* Answers from the cache; false when it knows nothing. */
@@ -222,6 +231,15 @@ static bool answer_cached(struct pin_registry *r, const char *name, const struct
     return true;
 }
 
+static void ask(struct reg_op *op, const char *name, reg_step step)
+{
+    const struct store_arg argv[] = {REG_ARG("HGETALL"), REG_ARG(name)};
+    str_copy(op->name, sizeof op->name, name);
+    op->asked = mono_now();
+    op->notices = op->r->notices;
+    pin_reg_op_command(op, step, argv, 2);
+}
+
 /* object knows its ids: a hash does not repeat its own key. */
 static void find(struct pin_registry *r, const char *name, const struct reg_to *to,
                  const union reg_object *object, enum reg_kind kind)
@@ -233,9 +251,7 @@ static void find(struct pin_registry *r, const char *name, const struct reg_to *
         return;
     op->kind = kind;
     op->object = *object;
-    str_copy(op->name, sizeof op->name, name);
-    const struct store_arg argv[] = {REG_ARG("HGETALL"), REG_ARG(name)};
-    pin_reg_op_command(op, found_step, argv, 2);
+    ask(op, name, found_step);
 }
 
 void pin_registry_find_key(struct pin_registry *r, const char *key, size_t len, pin_account_cb cb,
@@ -264,19 +280,74 @@ void pin_registry_find_app(struct pin_registry *r, const char *account, const ch
     find(r, name, &to, &object, REG_APP);
 }
 
-void pin_registry_find_template(struct pin_registry *r, const char *account, const char *app_id,
-                                const char *id, pin_template_cb cb, void *arg)
+bool pin_registry_knows_key(struct pin_registry *r, const char *key, size_t len)
+{
+    char name[REG_NAME_SIZE];
+    union reg_object object;
+    pin_reg_key_name(key, len, name);
+    return pin_reg_cache_get(r->cache, name, &object) == 0;
+}
+
+/* --- templates and their revisions --------------------------------------------------------- */
+
+/* The newest is read first: mostly it is the one that is looked for. */
+static void newest_step(struct reg_op *op, const struct store_reply *reply)
+{
+    char name[REG_NAME_SIZE];
+    int err = take_found(op, reply);
+    if (!err && op->object.tmpl.revision < op->revision)
+        err = ERR_NOTFOUND; /* not made yet, or lost with the server's last second */
+    if (err || op->object.tmpl.revision == op->revision) {
+        pin_reg_op_end(op, err);
+        return;
+    }
+    pin_reg_revision_name(op->name, op->revision, name);
+    ask(op, name, found_step);
+}
+
+/* The newest in the cache may be older than the one that is looked for: the store knows then. */
+static void find_earlier(struct pin_registry *r, const char *name, const struct reg_to *to,
+                         const struct pin_template *t)
+{
+    char earlier[REG_NAME_SIZE];
+    union reg_object object;
+    if (pin_reg_cache_get(r->cache, name, &object) == 0 && object.tmpl.revision >= t->revision) {
+        bool is_newest = object.tmpl.revision == t->revision;
+        pin_reg_revision_name(name, t->revision, earlier);
+        find(r, is_newest ? name : earlier, to, &object, REG_TEMPLATE);
+        return;
+    }
+    struct reg_op *op = pin_reg_op_new(r, to);
+    if (!op)
+        return;
+    op->kind = REG_TEMPLATE;
+    op->object.tmpl = *t;
+    op->revision = t->revision;
+    ask(op, name, newest_step);
+}
+
+void pin_registry_find_revision(struct pin_registry *r, const char *account,
+                                const struct pin_template_ref *ref, pin_template_cb cb, void *arg)
 {
     char name[REG_NAME_SIZE];
     const struct reg_to to = {REG_TO_TEMPLATE, {.tmpl = cb}, arg};
-    union reg_object object = {.tmpl = {.revision = 0}};
-    if (!pin_reg_account_is_valid(account) || !pin_id_is_valid(app_id, strlen(app_id)) ||
-        !pin_id_is_valid(id, strlen(id))) {
+    union reg_object object = {.tmpl = {.revision = ref->revision}};
+    if (!pin_reg_account_is_valid(account) || !pin_id_is_valid(ref->app_id, strlen(ref->app_id)) ||
+        !pin_id_is_valid(ref->id, strlen(ref->id))) {
         answer(&to, ERR_NOTFOUND, NULL);
         return;
     }
-    str_copy(object.tmpl.app_id, sizeof object.tmpl.app_id, app_id);
-    str_copy(object.tmpl.id, sizeof object.tmpl.id, id);
-    pin_reg_template_name(account, app_id, id, name);
-    find(r, name, &to, &object, REG_TEMPLATE);
+    str_copy(object.tmpl.app_id, sizeof object.tmpl.app_id, ref->app_id);
+    str_copy(object.tmpl.id, sizeof object.tmpl.id, ref->id);
+    pin_reg_template_name(account, ref->app_id, ref->id, name);
+    if (ref->revision)
+        find_earlier(r, name, &to, &object.tmpl);
+    else
+        find(r, name, &to, &object, REG_TEMPLATE);
+}
+
+void pin_registry_find_template(struct pin_registry *r, const char *account, const char *app_id,
+                                const char *id, pin_template_cb cb, void *arg)
+{
+    pin_registry_find_revision(r, account, &(struct pin_template_ref){app_id, id, 0}, cb, arg);
 }

@@ -4,7 +4,7 @@
  *   pb:{KKK}:key:<sha256 of the key>   account, scopes, name   (KKK: bucket of the hash)
  *   pb:{accounts}:names                index of all accounts
  *   pb:{account}:account, pb:{account}:apps, pb:{account}:app:<id>, pb:{account}:app:<id>:msgs,
- *   pb:{account}:msg:<app>:<id>
+ *   pb:{account}:msg:<app>:<id>, and :<revision> behind it for what an earlier revision was
  *
  * What a request needs is cached for at most 5 s and dropped on a notice on the channel
  * "pb:registry", so a revoked key is dead everywhere within 5 s.  The cache is bounded; the oldest
@@ -80,9 +80,10 @@ void pin_registry_find_template(struct pin_registry *r, const char *account, con
 /* Is it in the cache as a key that is good?  For those who must not ask the store. */
 bool pin_registry_knows_key(struct pin_registry *r, const char *key, size_t len);
 
-/* The text of an earlier revision, so that a PIN goes out again as it went out first; revision 0:
- * the newest.  Earlier revisions are kept as long as a PIN's record may need them: ERR_NOTFOUND
- * after that, and the newest is the next best. */
+/* The template as an earlier revision had it, so that a PIN goes out again as it went out first;
+ * revision 0: the newest.  What a change replaces is kept for the application's pinTimeToLive at
+ * that moment and a day more, the last 100 of a template: ERR_NOTFOUND after that, and the newest
+ * is the next best. */
 void pin_registry_find_revision(struct pin_registry *r, const char *account,
                                 const struct pin_template_ref *ref, pin_template_cb cb, void *arg);
 

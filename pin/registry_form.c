@@ -7,6 +7,7 @@
 #include "pin/pin_private.h"
 
 #include <openssl/sha.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,22 @@ static const char *const policy_keys[] = {
     "pinAttempts",    "allowMultiplePinVerifications", "pinTimeToLive",
     "verifyPinLimit", "sendPinPerApplicationLimit",    "sendPinPerPhoneNumberLimit"};
 #define N_POLICY (sizeof policy_keys / sizeof policy_keys[0])
+
+/* Of a template: kept and given back as they came. */
+#define CARRIED(member, field)                                                                     \
+    {                                                                                              \
+        (field), offsetof(struct pin_template, member), sizeof(((struct pin_template *)0)->member) \
+    }
+static const struct {
+    const char *field;
+    size_t at, size;
+} carried[] = {CARRIED(repeat_dtmf, "repeatDTMF"),
+               CARRIED(speech_rate, "speechRate"),
+               CARRIED(voice_name, "voiceName"),
+               CARRIED(dlt_entity, "dltPrincipalEntityId"),
+               CARRIED(dlt_content, "dltContentTemplateId"),
+               CARRIED(dlt_telemarketer, "dltTelemarketerId")};
+#define N_CARRIED (sizeof carried / sizeof carried[0])
 
 /* --- names --------------------------------------------------------------------------------- */
 
@@ -63,6 +80,11 @@ void pin_reg_template_name(const char *account, const char *app, const char *id,
     snprintf(out, REG_NAME_SIZE, "pb:{%s}:msg:%s:%s", account, app, id);
 }
 
+void pin_reg_revision_name(const char *template, uint32_t revision, char out[REG_NAME_SIZE])
+{
+    snprintf(out, REG_NAME_SIZE, "%s:%u", template, revision);
+}
+
 size_t pin_reg_object_size(enum reg_kind kind)
 {
     static const size_t sizes[] = {[REG_KEY] = PIN_ACCOUNT_SIZE,
@@ -73,18 +95,31 @@ size_t pin_reg_object_size(enum reg_kind kind)
 
 /* --- reading ------------------------------------------------------------------------------- */
 
+/* NULL: there is no such field. */
+static const char *field_of(const struct store_reply *reply, const char *field, size_t *len)
+{
+    for (size_t i = 0; i + 1 < store_reply_len(reply); i += 2) {
+        const char *name = store_reply_str(store_reply_at(reply, i), len);
+        if (name && *len == strlen(field) && memcmp(name, field, *len) == 0)
+            return store_reply_str(store_reply_at(reply, i + 1), len);
+    }
+    return NULL;
+}
+
 /* False when the field is missing or too long. */
 static bool get(const struct store_reply *reply, const char *field, char *out, size_t size)
 {
-    for (size_t i = 0; i + 1 < store_reply_len(reply); i += 2) {
-        size_t len = 0;
-        const char *name = store_reply_str(store_reply_at(reply, i), &len);
-        if (!name || len != strlen(field) || memcmp(name, field, len) != 0)
-            continue;
-        const char *value = store_reply_str(store_reply_at(reply, i + 1), &len);
-        return value && str_copy_n(out, size, value, len);
-    }
-    return false;
+    size_t len;
+    const char *value = field_of(reply, field, &len);
+    return value && str_copy_n(out, size, value, len);
+}
+
+/* "" when it is missing, as in what was written before there was such a field. */
+static bool get_optional(const struct store_reply *reply, const char *field, char *out, size_t size)
+{
+    size_t len;
+    const char *value = field_of(reply, field, &len);
+    return value ? str_copy_n(out, size, value, len) : str_copy(out, size, "");
 }
 
 static bool get_number(const struct store_reply *reply, const char *field, uint32_t max,
@@ -122,6 +157,14 @@ static bool parse_app(const struct store_reply *reply, union reg_object *out)
     return true;
 }
 
+static bool parse_carried(const struct store_reply *reply, struct pin_template *t)
+{
+    for (size_t i = 0; i < N_CARRIED; i++)
+        if (!get_optional(reply, carried[i].field, (char *)t + carried[i].at, carried[i].size))
+            return false;
+    return true;
+}
+
 static bool parse_template(const struct store_reply *reply, union reg_object *out)
 {
     struct pin_template *t = &out->tmpl;
@@ -132,7 +175,7 @@ static bool parse_template(const struct store_reply *reply, union reg_object *ou
         pin_type_parse(type, &t->spec.type) || !get_number(reply, "length", UINT8_MAX, &length) ||
         !get_number(reply, "noLookAlikes", 1, &no_look_alikes) ||
         !get(reply, "sender", t->sender, sizeof t->sender) ||
-        !get(reply, "language", t->language, sizeof t->language))
+        !get(reply, "language", t->language, sizeof t->language) || !parse_carried(reply, t))
         return false;
     t->spec.length = (uint8_t)length;
     t->spec.no_look_alikes = no_look_alikes;
@@ -202,12 +245,24 @@ int pin_reg_app_fields(const struct pin_app *app, struct reg_fields *out)
     return is_good ? 0 : ERR_INVALID;
 }
 
+/* All of them, so that a change leaves none of what was there. */
+static bool put_carried(struct reg_fields *f, const struct pin_template *t)
+{
+    for (size_t i = 0; i < N_CARRIED; i++) {
+        const char *value = (const char *)t + carried[i].at;
+        if (!is_clean(value))
+            return false;
+        put(f, carried[i].field, value);
+    }
+    return true;
+}
+
 int pin_reg_template_fields(const struct pin_template *t, struct reg_fields *out)
 {
     char why[160];
     out->n = out->used = 0;
     if (!pin_spec_is_valid(&t->spec) || pin_text_check(t->text, why, sizeof why) ||
-        !is_clean(t->sender) || !is_clean(t->language))
+        !is_clean(t->sender) || !is_clean(t->language) || !put_carried(out, t))
         return ERR_INVALID;
     put_number(out, "revision", t->revision);
     put(out, "text", t->text);

@@ -1,6 +1,6 @@
 /*
- * Making, revoking, listing.  An account and its key live in different slots: the account is
- * made first (HSETNX decides), so a failure in between leaves an account that create_key helps,
+ * Making, changing, revoking, listing.  An account and its key live in different slots: the account
+ * is made first (HSETNX decides), so a failure in between leaves an account that create_key helps,
  * never a key without one.  The index of accounts is written before both; a name in it whose
  * account was never made goes away with the next attempt to make it.
  */
@@ -17,9 +17,11 @@
 
 #define LOG_ID     "pin/registry"
 #define KEY_RANDOM 32 /* octets */
-#define PUT_ARGS   3  /* before the fields */
+#define PUT_ARGS   3  /* before the fields, at most */
 
 static struct store_script script_put = {"registry_put", pin_script_registry_put, ""};
+static struct store_script script_update = {"registry_update", pin_script_registry_update, ""};
+static struct store_script script_revise = {"registry_revise", pin_script_registry_revise, ""};
 static struct store_script script_name = {"registry_name", pin_script_registry_name, ""};
 static struct store_script script_list = {"registry_list", pin_script_registry_list, ""};
 static struct store_script script_revoke = {"registry_revoke", pin_script_registry_revoke, ""};
@@ -56,7 +58,6 @@ static int draw_key(struct reg_op *op)
 static void key_written_step(struct reg_op *op, const struct store_reply *reply)
 {
     (void)reply;
-    pin_reg_changed(op->r, op->name);
     LOG(LOG_LV_INFO, LOG_ID, "api_key_created", KV_S("account", op->account));
     pin_reg_op_end(op, 0);
 }
@@ -73,6 +74,7 @@ static void write_key(struct reg_op *op)
     const struct store_arg argv[] = {REG_ARG("HSET"),      REG_ARG(op->name), REG_ARG("account"),
                                      REG_ARG(op->account), REG_ARG("scopes"), REG_ARG("2fa:manage"),
                                      REG_ARG("created"),   REG_ARG(now)};
+    op->is_change = true;
     pin_reg_op_command(op, key_written_step, argv, sizeof argv / sizeof argv[0]);
 }
 
@@ -153,7 +155,6 @@ static void revoked_step(struct reg_op *op, const struct store_reply *reply)
 {
     size_t len = 0;
     const char *account = store_reply_str(reply, &len);
-    pin_reg_changed(op->r, op->name);
     if (!account) {
         pin_reg_op_end(op, ERR_NOTFOUND);
         return;
@@ -172,6 +173,7 @@ void pin_registry_revoke_key(struct pin_registry *r, const char *key, pin_accoun
     pin_reg_key_name(key, strlen(key), op->name);
     const struct store_arg keys[] = {REG_ARG(op->name)};
     const struct store_arg args[] = {REG_ARG(REG_CHANNEL)};
+    op->is_change = true;
     pin_reg_op_eval(op, revoked_step, &(struct reg_call){&script_revoke, keys, 1, args, 1});
 }
 
@@ -189,7 +191,6 @@ static int draw_id(char out[PIN_APP_ID_SIZE])
 static void put_step(struct reg_op *op, const struct store_reply *reply)
 {
     int err = verdict(reply);
-    pin_reg_changed(op->r, op->name);
     if (!err)
         LOG(LOG_LV_INFO, LOG_ID, "object_created", KV_S("object", op->name));
     pin_reg_op_end(op, err);
@@ -205,6 +206,7 @@ static void put(struct reg_op *op, const char *owner, const char *index, const c
     struct store_arg args[PUT_ARGS + 2 * REG_FIELDS_MAX] = {REG_ARG(most), REG_ARG(id),
                                                             REG_ARG(REG_CHANNEL)};
     memcpy(args + PUT_ARGS, fields->v, fields->n * sizeof fields->v[0]);
+    op->is_change = true;
     pin_reg_op_eval(op, put_step,
                     &(struct reg_call){&script_put, keys, 3, args, PUT_ARGS + fields->n});
 }
@@ -255,6 +257,112 @@ void pin_registry_create_template(struct pin_registry *r, const char *account,
     pin_reg_templates_name(account, t->app_id, index);
     pin_reg_template_name(account, t->app_id, mine->id, op->name);
     put(op, owner, index, mine->id, &fields);
+}
+
+/* --- changes ------------------------------------------------------------------------------- */
+
+static void updated_step(struct reg_op *op, const struct store_reply *reply)
+{
+    int err = verdict(reply);
+    if (!err)
+        LOG(LOG_LV_INFO, LOG_ID, "object_changed", KV_S("object", op->name));
+    pin_reg_op_end(op, err);
+}
+
+void pin_registry_update_app(struct pin_registry *r, const struct pin_app *app, pin_app_cb cb,
+                             void *arg)
+{
+    const struct reg_to to = {REG_TO_APP, {.app = cb}, arg};
+    struct reg_op *op = op_for_account(r, &to, app->account, ERR_NOTFOUND);
+    if (!op)
+        return;
+    struct reg_fields fields;
+    op->object.app = *app;
+    int err = pin_id_is_valid(app->id, strlen(app->id)) ? 0 : ERR_NOTFOUND;
+    if (!err)
+        err = pin_reg_app_fields(&op->object.app, &fields);
+    if (err) {
+        pin_reg_op_later(op, err);
+        return;
+    }
+    pin_reg_app_name(app->account, app->id, op->name);
+    const struct store_arg keys[] = {REG_ARG(op->name)};
+    struct store_arg args[1 + 2 * REG_FIELDS_MAX] = {REG_ARG(REG_CHANNEL)};
+    memcpy(args + 1, fields.v, fields.n * sizeof fields.v[0]);
+    op->is_change = true;
+    pin_reg_op_eval(op, updated_step,
+                    &(struct reg_call){&script_update, keys, 1, args, 1 + fields.n});
+}
+
+/* An integer is the revision that it has now. */
+static void revised_step(struct reg_op *op, const struct store_reply *reply)
+{
+    bool is_good = store_reply_type(reply) == STORE_INTEGER;
+    if (is_good) {
+        op->object.tmpl.revision = (uint32_t)store_reply_int(reply);
+        LOG(LOG_LV_INFO, LOG_ID, "object_changed", KV_S("object", op->name),
+            KV_I("revision", op->object.tmpl.revision));
+    }
+    pin_reg_op_end(op, is_good ? 0 : verdict(reply));
+}
+
+/* life_ms: of the revision that it has been until now. */
+static void revise(struct reg_op *op, int64_t life_ms)
+{
+    char life[24], most[12];
+    struct reg_fields fields;
+    int err = pin_reg_template_fields(&op->object.tmpl, &fields);
+    if (err) { /* it was good before the application was asked for */
+        pin_reg_op_end(op, err);
+        return;
+    }
+    snprintf(life, sizeof life, "%lld", (long long)life_ms);
+    snprintf(most, sizeof most, "%d", REG_EARLIER_MAX);
+    const struct store_arg keys[] = {REG_ARG(op->name)};
+    struct store_arg args[PUT_ARGS + 2 * REG_FIELDS_MAX] = {REG_ARG(REG_CHANNEL), REG_ARG(life),
+                                                            REG_ARG(most)};
+    memcpy(args + PUT_ARGS, fields.v, fields.n * sizeof fields.v[0]);
+    op->is_change = true;
+    pin_reg_op_eval(op, revised_step,
+                    &(struct reg_call){&script_revise, keys, 1, args, PUT_ARGS + fields.n});
+}
+
+static void life_known_step(struct reg_op *op, const struct store_reply *reply)
+{
+    int64_t ms;
+    const char *text = store_reply_str(reply, NULL);
+    if (!text) {
+        pin_reg_op_end(op, ERR_NOTFOUND);
+    } else if (pin_period_parse(text, &ms)) {
+        LOG(LOG_LV_ERROR, LOG_ID, "registry_failed", KV_S("object", op->object.tmpl.app_id),
+            KV_S("error", err_name(ERR_CORRUPT)));
+        pin_reg_op_end(op, ERR_UNAVAILABLE);
+    } else {
+        revise(op, ms + REG_EARLIER_MS);
+    }
+}
+
+void pin_registry_update_template(struct pin_registry *r, const char *account,
+                                  const struct pin_template *t, pin_template_cb cb, void *arg)
+{
+    const struct reg_to to = {REG_TO_TEMPLATE, {.tmpl = cb}, arg};
+    struct reg_op *op = op_for_account(r, &to, account, ERR_NOTFOUND);
+    if (!op)
+        return;
+    char app[REG_NAME_SIZE];
+    struct reg_fields fields;
+    op->object.tmpl = *t;
+    int err = pin_id_is_valid(t->app_id, strlen(t->app_id)) && pin_id_is_valid(t->id, strlen(t->id))
+                  ? pin_reg_template_fields(t, &fields)
+                  : ERR_NOTFOUND;
+    if (err) {
+        pin_reg_op_later(op, err);
+        return;
+    }
+    pin_reg_app_name(account, t->app_id, app);
+    pin_reg_template_name(account, t->app_id, t->id, op->name);
+    const struct store_arg argv[] = {REG_ARG("HGET"), REG_ARG(app), REG_ARG("pinTimeToLive")};
+    pin_reg_op_command(op, life_known_step, argv, 3);
 }
 
 /* --- lists --------------------------------------------------------------------------------- */

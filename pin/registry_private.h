@@ -1,6 +1,7 @@
 /*
- * Inside of the registry: registry.c keeps operations and finds, registry_make.c makes, revokes
- * and lists, registry_form.c turns objects into hash fields and back, registry_cache.c remembers.
+ * Inside of the registry: registry.c keeps operations and finds, registry_make.c makes, changes,
+ * revokes and lists, registry_form.c turns objects into hash fields and back, registry_cache.c
+ * remembers.
  *
  * The Redis key of an object is also its name in the cache and the text of the notice about it.
  */
@@ -14,12 +15,14 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#define REG_CHANNEL    "pb:registry"
-#define REG_ACCOUNTS   "pb:{accounts}:names" /* index of all accounts */
-#define REG_NAME_SIZE  128                   /* of a Redis key */
-#define REG_FIELDS_MAX 10                    /* of an object's hash */
-#define REG_OPS_MAX    4096                  /* operations without an answer */
-#define REG_LIST_MAX   10000                 /* accounts, applications, templates of one owner */
+#define REG_CHANNEL     "pb:registry"
+#define REG_ACCOUNTS    "pb:{accounts}:names" /* index of all accounts */
+#define REG_NAME_SIZE   128                   /* of a Redis key */
+#define REG_FIELDS_MAX  16                    /* of an object's hash */
+#define REG_OPS_MAX     4096                  /* operations without an answer */
+#define REG_LIST_MAX    10000                 /* accounts, applications, templates of one owner */
+#define REG_EARLIER_MAX 100                   /* revisions of a template that are kept */
+#define REG_EARLIER_MS  INT64_C(86400000)     /* so long, and the life of a PIN */
 
 enum reg_kind { REG_KEY, REG_APP, REG_TEMPLATE };
 
@@ -71,6 +74,8 @@ void pin_reg_app_name(const char *account, const char *app, char out[REG_NAME_SI
 void pin_reg_templates_name(const char *account, const char *app, char out[REG_NAME_SIZE]);
 void pin_reg_template_name(const char *account, const char *app, const char *id,
                            char out[REG_NAME_SIZE]);
+/* template: the name of its newest revision. */
+void pin_reg_revision_name(const char *template, uint32_t revision, char out[REG_NAME_SIZE]);
 
 /* --- operations: registry.c ---------------------------------------------------------------- */
 
@@ -109,6 +114,8 @@ struct reg_op {
     enum reg_kind kind;
     struct mono asked;
     uint64_t notices;
+    bool is_change;           /* of what stands under name: forgotten here whatever the answer is */
+    uint32_t revision;        /* of a template, that is looked for */
     char name[REG_NAME_SIZE]; /* Redis key of its object */
     char account[PIN_ACCOUNT_SIZE];
     char api_key[PIN_API_KEY_SIZE]; /* in clear: wiped */
