@@ -89,6 +89,8 @@ static void located_cb(void *arg, const struct pin_answer *a)
         flow_refuse(f, err == ERR_TOOLONG ? ANSWER_BAD_REQUEST : ANSWER_GENERAL_ERROR,
                     err == ERR_TOOLONG ? "the placeholders are too long"
                                        : "the record cannot be read with the keys at hand");
+        if (err == ERR_TOOLONG)
+            f->refusal.field = "placeholders";
         flow_event(f, EV_REFUSED);
     } else {
         flow_event(f, EV_OK);

@@ -61,6 +61,7 @@ void flow_refuse(struct flow *f, enum answer_code code, const char *fmt, ...)
 {
     va_list ap;
     f->refusal.code = code;
+    f->refusal.field = NULL;
     f->refusal.retry_after_ms = 0;
     va_start(ap, fmt);
     vsnprintf(f->refusal.text, sizeof f->refusal.text, fmt, ap);
@@ -85,6 +86,7 @@ static void build_answer(const struct flow *f, bool refused, struct answer *a)
 {
     if (refused) {
         answer_fail(a, f->refusal.code, "%s", f->refusal.text);
+        a->field = f->refusal.field;
         a->retry_after_ms = f->refusal.retry_after_ms;
         return;
     }
@@ -215,6 +217,7 @@ static void start(struct flow *f, const char *sender, const struct pin_placehold
     if (flow_values_set(f->values, sender, ph, n)) {
         flow_refuse(f, ANSWER_BAD_REQUEST, "placeholders: more than %d octets in all",
                     FLOW_VALUES_MAX);
+        f->refusal.field = "placeholders";
         flow_answer(f, true);
         flow_end(f);
         return;
@@ -241,36 +244,27 @@ static struct flow *admit_new(struct flows *fs, const char *account, answer_cb c
     return f;
 }
 
-/* What is wrong with a send: a sentence and its code, or false. */
-static bool is_in_trouble(const struct flow_send *s, struct msisdn *to, enum answer_code *code,
-                          const char **text)
+/* What is wrong with a send is answered here; false: nothing is. */
+static bool is_refused(const struct flow_send *s, struct msisdn *to, answer_cb cb, void *arg)
 {
-    *code = ANSWER_NOT_FOUND;
     if (!pin_id_is_valid(s->app_id, strlen(s->app_id)))
-        *text = "no such application";
+        answer_refuse(cb, arg, ANSWER_NOT_FOUND, "no such application");
     else if (!pin_id_is_valid(s->template_id, strlen(s->template_id)))
-        *text = "no such message template in that application";
-    else
-        *text = NULL;
-    if (*text)
-        return true;
-    *code = ANSWER_BAD_REQUEST;
-    if (msisdn_parse(s->to, strlen(s->to), to))
-        *text = "to: 7 to 15 digits in international form are expected";
+        answer_refuse(cb, arg, ANSWER_NOT_FOUND, "no such message template in that application");
+    else if (msisdn_parse(s->to, strlen(s->to), to))
+        answer_refuse_field(cb, arg, "to", "to: 7 to 15 digits in international form are expected");
     else if (s->from && !flow_sender_is_valid(s->from))
-        *text = "from: up to 15 digits or 11 characters are expected";
-    return *text != NULL;
+        answer_refuse_field(cb, arg, "from", "from: up to 15 digits or 11 characters are expected");
+    else
+        return false;
+    return true;
 }
 
 void flow_send(struct flows *fs, const struct flow_send *s, answer_cb cb, void *arg)
 {
     struct msisdn to;
-    enum answer_code code;
-    const char *trouble;
-    if (is_in_trouble(s, &to, &code, &trouble)) {
-        answer_refuse(cb, arg, code, trouble);
+    if (is_refused(s, &to, cb, arg))
         return;
-    }
     struct flow *f = admit_new(fs, s->account, cb, arg);
     if (!f)
         return;

@@ -102,6 +102,7 @@ struct flow {
     struct mono started;
     struct { /* what EV_REFUSED and EV_LIMIT answer */
         enum answer_code code;
+        const char *field; /* of the request, static text; NULL: none */
         char text[200];
         int64_t retry_after_ms;
     } refusal;

@@ -120,13 +120,15 @@ bool flow_text_is_good(struct flow *f, int alphabet)
     if (!err)
         segments = smpp_text_segments(text, strlen(text), (enum smpp_alphabet)alphabet);
     secret_wipe(text, sizeof text);
-    if (err)
+    if (err) {
         flow_refuse(f, ANSWER_BAD_REQUEST, "%s", why);
-    else if (segments < 0)
+        f->refusal.field = "placeholders";
+    } else if (segments < 0) {
         flow_refuse(f, ANSWER_BAD_REQUEST, "the text is not UTF-8");
-    else if (segments > 1)
+    } else if (segments > 1) {
         flow_refuse(f, ANSWER_BAD_REQUEST,
                     "the text takes %d SMS segments, 1 is the most: shorten it", segments);
+    }
     return segments == 1;
 }
 

@@ -159,6 +159,97 @@ void pins_status(struct pin_ledger *l, const char *account, const char *pin_id, 
         give_up(k, err);
 }
 
+/* --- the messages of a PIN, in the words of version 1 ---------------------------------------- */
+
+struct word {
+    const char *status;
+    bool is_final;
+    const char *description;
+};
+#define WAITING                                                                                    \
+    {                                                                                              \
+        "MESSAGE_WAITING_DELIVERY", false, "on its way, no final receipt yet"                      \
+    }
+#define UNDELIVERED                                                                                \
+    {                                                                                              \
+        "MESSAGE_NOT_DELIVERED", true, "the operator could not deliver it to the handset"          \
+    }
+#define REJECTED                                                                                   \
+    {                                                                                              \
+        "MESSAGE_REJECTED", true, "the operator refused it"                                        \
+    }
+#define FATE_UNKNOWN                                                                               \
+    {                                                                                              \
+        "MESSAGE_DELIVERY_UNKNOWN", true, "what became of it is not known"                         \
+    }
+
+static const struct word words[] = {
+    [PIN_ATT_SCHEDULED] = WAITING,
+    [PIN_ATT_ENROUTE] = WAITING,
+    [PIN_ATT_DELIVERED] = {"MESSAGE_DELIVERED", true, "delivered to the handset"},
+    [PIN_ATT_EXPIRED] = {"MESSAGE_EXPIRED", true, "its validity ended before it was delivered"},
+    [PIN_ATT_DELETED] = UNDELIVERED,
+    [PIN_ATT_UNDELIVERABLE] = UNDELIVERED,
+    [PIN_ATT_ACCEPTED] = {"MESSAGE_ACCEPTED", true, "the operator accepted it"},
+    [PIN_ATT_UNKNOWN] = FATE_UNKNOWN,
+    [PIN_ATT_REJECTED] = REJECTED,
+    [PIN_ATT_SKIPPED] = UNDELIVERED,
+    [PIN_ATT_PENDING] = WAITING,
+    [PIN_ATT_REFUSED] = REJECTED,
+    [PIN_ATT_IN_DOUBT] = FATE_UNKNOWN,
+    [PIN_ATT_NOT_SENT] = {"MESSAGE_NOT_SENT", false, "no operator took it"},
+};
+
+/* REFUSED with one of these tells more; err is the status as the ledger writes it. */
+static const struct {
+    const char *err;
+    struct word word;
+} refusals[] = {
+    {"0x0000000a", {"INVALID_SOURCE_ADDRESS", true, "the operator does not take this sender"}},
+    {"0x0000000b",
+     {"MESSAGE_INVALID_DESTINATION_ADDRESS", true, "the operator does not know the number"}},
+};
+
+static const struct word *word_of(const struct pin_attempt *t)
+{
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+        if (t->state == PIN_ATT_REFUSED && strcmp(t->err, refusals[i].err) == 0)
+            return &refusals[i].word;
+    return &words[t->state];
+}
+
+static void messages_cb(void *arg, const struct pin_answer *v)
+{
+    struct answer a;
+    if (v->result) {
+        answer_store_error(&a, v->result);
+    } else if (v->verdict != PIN_OK) {
+        answer_fail(&a, ANSWER_NOT_FOUND, "no such PIN");
+    } else {
+        answer_init(&a);
+        a.is_list = true;
+        for (uint32_t i = 0; i < v->record->n_attempts; i++) {
+            const struct word *w = word_of(&v->record->attempts[i]);
+            answer_map(&a, 3);
+            answer_str(&a, "status", w->status);
+            answer_str(&a, "description", w->description);
+            answer_bool(&a, "finalStatus", w->is_final);
+        }
+    }
+    finish(arg, &a);
+}
+
+void pins_messages(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
+                   void *arg)
+{
+    struct ask *k = ask_new(pin_id, cb, arg);
+    if (!k)
+        return;
+    int err = pin_ledger_status(l, account, pin_id, messages_cb, k);
+    if (err)
+        give_up(k, err);
+}
+
 /* --- cancel ---------------------------------------------------------------------------------- */
 
 static void cancel_cb(void *arg, const struct pin_answer *v)

@@ -15,6 +15,9 @@ void pins_verify(struct pin_ledger *l, const char *account, const char *pin_id, 
                  size_t typed_len, answer_cb cb, void *arg);
 void pins_status(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
                  void *arg);
+/* A list: status, description and finalStatus of each SMS (version 1 of the HTTP API). */
+void pins_messages(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
+                   void *arg);
 void pins_cancel(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
                  void *arg);
 
