@@ -82,6 +82,7 @@ struct smpp_carrier_options {
     int32_t receipt_utc_offset_min; /* time zone of the dates in receipts */
     bool
         receipt_without_esm_class; /* treat deliver_sm with id: and stat: as a receipt (quirk 13) */
+    bool is_held;                  /* does not bind before smpp_carrier_start() */
 };
 
 struct smpp_message {
@@ -165,6 +166,24 @@ struct smpp_carrier *
 smpp_carrier_new(struct event_base *base, struct reap *reap, struct evdns_base *dns,
                  const struct smpp_carrier_options *options, const struct smpp_events *events)
     __attribute__((warn_unused_result));
+/* Of one that was made with is_held; once. */
+void smpp_carrier_start(struct smpp_carrier *c);
+
+/*
+ * Other options for a running carrier, in two steps: prepare checks them and reserves what they
+ * need (ERR_INVALID, ERR_NOMEM, ERR_CLOSED when draining), and nothing changes before update, which
+ * cannot fail and follows in the same turn of the loop.  A prepare without update is forgotten.
+ *
+ * No bind that is wanted still goes down.  window, max_queue, binds, time-outs, throttle_ms and all
+ * that stands in submits and receipts count at once; a smaller window or queue takes nothing back,
+ * it fills up no more; binds that are too many drain.  hosts, port, local_address, system_id,
+ * password, system_type and back-off count from a bind's next connection on: where such a change
+ * shall reach the binds that are up, drain the carrier and make another.
+ */
+int smpp_carrier_prepare(struct smpp_carrier *c, const struct smpp_carrier_options *options)
+    __attribute__((warn_unused_result));
+void smpp_carrier_update(struct smpp_carrier *c);
+
 const char *smpp_carrier_name(const struct smpp_carrier *c);
 /* A bind is BOUND, there is room for a message (window or queue), and no drain has begun. */
 bool smpp_carrier_is_ready(const struct smpp_carrier *c);

@@ -1,53 +1,37 @@
-#include "smpp/smpp.h"
+#include "smpp/smpp_carrier.h"
 
 #include "base/log.h"
-#include "base/reap.h"
 #include "base/result.h"
 #include "base/table.h"
 #include "smpp/smpp_const.h"
-#include "smpp/smpp_link.h"
 #include "smpp/smpp_receipt.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
 
-/*
- * Messages wait in the queue in the order of their deadlines, so the first is both the most
- * urgent and the first to expire: one timer watches it.  Every message lives in one entry of the
- * slab; the slab is as large as queue and windows together, so what comes back from a bind always
- * has a place.
- */
-struct smpp_carrier {
-    struct smpp_config config;
-    struct smpp_events events;
-    struct reap *reap;
-    struct reap_node reap_node;
-    struct smpp_link *links;
-    uint32_t n_links;
-    struct smpp_entry *slab, *spare, *queue;
-    size_t slab_size, slab_used; /* entries; those behind slab_used were never touched */
-    uint32_t queued;
-    struct event *timer; /* deadline of the first in the queue */
-    struct event *turn;  /* what drain leaves to do outside of calls */
-    bool draining, freed;
-    void (*drained_cb)(void *arg);
-    void *drained_arg;
-};
-
 /* --- entries --- */
+
+static struct smpp_slab *untouched(const struct smpp_carrier *c)
+{
+    struct smpp_slab *s = c->slabs;
+    while (s && s->used == s->size)
+        s = s->next;
+    return s;
+}
 
 static bool has_entry(const struct smpp_carrier *c)
 {
-    return c->spare || c->slab_used < c->slab_size;
+    return c->spare || untouched(c);
 }
 
 static struct smpp_entry *entry_take(struct smpp_carrier *c)
 {
     struct smpp_entry *e = c->spare;
+    struct smpp_slab *s = e ? NULL : untouched(c);
     if (e)
         LL_DELETE(c->spare, e);
-    else if (c->slab_used < c->slab_size)
-        e = &c->slab[c->slab_used++];
+    else if (s)
+        e = &s->entries[s->used++];
     return e;
 }
 
@@ -122,10 +106,10 @@ static struct smpp_session *roomiest(const struct smpp_carrier *c)
     struct smpp_session *best = NULL;
     uint32_t most = 0;
     for (uint32_t i = 0; i < c->n_links; i++) {
-        uint32_t room = smpp_session_room(&c->links[i].session);
+        uint32_t room = smpp_session_room(&c->links[i]->session);
         if (room > most) {
             most = room;
-            best = &c->links[i].session;
+            best = &c->links[i]->session;
         }
     }
     return best;
@@ -197,9 +181,19 @@ static void tell_drained(struct smpp_carrier *c)
 static bool is_closed(const struct smpp_carrier *c)
 {
     for (uint32_t i = 0; i < c->n_links; i++)
-        if (c->links[i].session.state != SMPP_CLOSED)
+        if (c->links[i]->session.state != SMPP_CLOSED)
             return false;
     return true;
+}
+
+static void drain_step(struct smpp_carrier *c)
+{
+    fail_queue(c, "draining");
+    for (uint32_t i = 0; i < c->n_links && !c->freed; i++)
+        if (!c->links[i]->session.stopping)
+            smpp_link_drain(c->links[i]);
+    if (!c->freed && is_closed(c))
+        tell_drained(c);
 }
 
 static void turn_cb(evutil_socket_t fd, short what, void *arg)
@@ -207,12 +201,13 @@ static void turn_cb(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct smpp_carrier *c = arg;
-    fail_queue(c, "draining");
-    for (uint32_t i = 0; i < c->n_links && !c->freed; i++)
-        if (!c->links[i].session.stopping)
-            smpp_link_drain(&c->links[i]);
-    if (!c->freed && is_closed(c))
-        tell_drained(c);
+    if (c->draining) {
+        drain_step(c);
+        return;
+    }
+    smpp_carrier_trim(c);
+    if (!c->freed)
+        pump(c);
 }
 
 void smpp_carrier_drain(struct smpp_carrier *c, void (*cb)(void *arg), void *arg)
@@ -234,7 +229,7 @@ static void state_cb(void *owner, const struct smpp_session *s, enum smpp_state 
     struct smpp_bind_event event = {c->config.o.name, s->bind, from, s->state, s->reason, status};
     if (c->freed)
         return;
-    if (c->draining && s->state == SMPP_CLOSED)
+    if (s->state == SMPP_CLOSED)
         event_active(c->turn, EV_TIMEOUT, 0);
     if (c->events.state_cb)
         c->events.state_cb(c->events.arg, &event);
@@ -312,35 +307,29 @@ static const struct smpp_session_ops session_ops = {
 static void carrier_free_cb(void *object)
 {
     struct smpp_carrier *c = object;
-    for (uint32_t i = 0; i < c->n_links; i++)
-        smpp_link_clear(&c->links[i]);
+    smpp_carrier_forget(c);
+    while (c->n_links > 0)
+        smpp_carrier_link_free(c->links[--c->n_links]);
     if (c->timer)
         event_free(c->timer);
     if (c->turn)
         event_free(c->turn);
-    free(c->links);
-    free(c->slab);
+    while (c->slabs) {
+        struct smpp_slab *s = c->slabs;
+        LL_DELETE(c->slabs, s);
+        free(s);
+    }
     smpp_config_clear(&c->config);
     free(c);
 }
 
-static int make_entries(struct smpp_carrier *c)
+static int make_links(struct smpp_carrier *c)
 {
-    const struct smpp_carrier_options *o = &c->config.o;
-    c->slab_size = (size_t)o->max_queue + (size_t)o->binds * o->window;
-    c->slab = calloc(c->slab_size, sizeof *c->slab);
-    return c->slab ? 0 : ERR_NOMEM;
-}
-
-static int make_links(struct smpp_carrier *c, const struct smpp_session_env *env)
-{
-    uint32_t binds = c->config.o.binds;
-    c->links = calloc(binds, sizeof *c->links);
-    if (!c->links)
-        return ERR_NOMEM;
-    for (; c->n_links < binds; c->n_links++)
-        if (smpp_link_init(&c->links[c->n_links], env, c->n_links) != 0)
+    for (; c->n_links < c->config.o.binds; c->n_links++) {
+        c->links[c->n_links] = smpp_carrier_link_new(c, &c->config, c->n_links);
+        if (!c->links[c->n_links])
             return ERR_NOMEM;
+    }
     return 0;
 }
 
@@ -356,18 +345,23 @@ struct smpp_carrier *smpp_carrier_new(struct event_base *base, struct reap *reap
         free(c);
         return NULL;
     }
-    struct smpp_session_env env = {base, reap, dns, &c->config, &session_ops, c};
-    c->reap = reap;
+    c->env = (struct smpp_session_env){base, reap, dns, &c->config, &session_ops, c};
     c->events = *events;
     c->timer = event_new(base, -1, 0, timer_cb, c);
     c->turn = event_new(base, -1, 0, turn_cb, c);
-    if (!c->timer || !c->turn || make_entries(c) != 0 || make_links(c, &env) != 0) {
+    if (!c->timer || !c->turn || smpp_carrier_reserve(c, &c->config.o) != 0 || make_links(c) != 0) {
         carrier_free_cb(c);
         return NULL;
     }
-    for (uint32_t i = 0; i < c->n_links; i++)
-        smpp_link_start(&c->links[i]);
+    if (!options->is_held)
+        smpp_carrier_start(c);
     return c;
+}
+
+void smpp_carrier_start(struct smpp_carrier *c)
+{
+    for (uint32_t i = 0; i < c->n_links; i++)
+        smpp_link_start(c->links[i]);
 }
 
 void smpp_carrier_free(struct smpp_carrier *c)
@@ -376,11 +370,11 @@ void smpp_carrier_free(struct smpp_carrier *c)
         return;
     c->freed = true;
     for (uint32_t i = 0; i < c->n_links; i++)
-        smpp_link_stop(&c->links[i]);
+        smpp_link_stop(c->links[i]);
     fail_queue(c, "stopped");
     event_del(c->turn);
     tell_drained(c);
-    reap_later(c->reap, &c->reap_node, carrier_free_cb, c);
+    reap_later(c->env.reap, &c->reap_node, carrier_free_cb, c);
 }
 
 /* --- use --- */
@@ -393,7 +387,7 @@ const char *smpp_carrier_name(const struct smpp_carrier *c)
 static bool has_bound(const struct smpp_carrier *c)
 {
     for (uint32_t i = 0; i < c->n_links; i++)
-        if (c->links[i].session.state == SMPP_BOUND)
+        if (c->links[i]->session.state == SMPP_BOUND)
             return true;
     return false;
 }
@@ -440,7 +434,7 @@ int smpp_submit(struct smpp_carrier *c, const struct smpp_message *message, smpp
 void smpp_delivery_done(struct smpp_carrier *c, struct smpp_delivery handle, uint32_t status)
 {
     for (uint32_t i = 0; i < c->n_links; i++)
-        smpp_session_answer(&c->links[i].session, handle, status);
+        smpp_session_answer(&c->links[i]->session, handle, status);
 }
 
 uint32_t smpp_carrier_bind_count(const struct smpp_carrier *c)
@@ -450,7 +444,7 @@ uint32_t smpp_carrier_bind_count(const struct smpp_carrier *c)
 
 void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t bind, struct smpp_bind_info *out)
 {
-    const struct smpp_link *l = &c->links[bind];
+    const struct smpp_link *l = c->links[bind];
     const struct smpp_session *s = &l->session;
     *out = (struct smpp_bind_info){
         .carrier = c->config.o.name,

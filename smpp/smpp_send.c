@@ -51,7 +51,8 @@ uint32_t smpp_session_room(const struct smpp_session *s)
 {
     if (s->state != SMPP_BOUND || s->draining || !smpp_conn_is_writable(s->conn))
         return 0;
-    uint32_t room = s->window.size - s->window.in_flight;
+    /* More than size after an update with a smaller one. */
+    uint32_t room = s->window.in_flight < s->window.size ? s->window.size - s->window.in_flight : 0;
     if (s->pace == SMPP_PACE_FREE || room == 0)
         return room;
     return s->pace == SMPP_PACE_PROBE ? 1 : 0;

@@ -6,15 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+int smpp_window_reserve(struct smpp_window *w, uint32_t size)
+{
+    uint32_t n = 2;
+    while (n < size * 2)
+        n *= 2;
+    if (w->slots && n <= w->mask + 1)
+        return 0;
+    struct smpp_entry **slots = calloc(n, sizeof *slots);
+    if (!slots)
+        return ERR_NOMEM;
+    /* None meet: they differ in the bits of the smaller mask already. */
+    for (struct smpp_entry *e = w->entries; e; e = e->next)
+        slots[e->sequence & (n - 1)] = e;
+    free(w->slots);
+    w->slots = slots;
+    w->mask = n - 1;
+    return 0;
+}
+
 int smpp_window_init(struct smpp_window *w, uint32_t size)
 {
-    uint32_t slots = 2;
-    while (slots < size * 2)
-        slots *= 2;
-    *w = (struct smpp_window){.size = size, .mask = slots - 1, .next_sequence = 1};
-    w->slots = calloc(slots, sizeof *w->slots);
+    *w = (struct smpp_window){.size = size, .next_sequence = 1};
     w->late = calloc(SMPP_LATE_MAX, sizeof *w->late);
-    if (w->slots && w->late)
+    if (w->late && smpp_window_reserve(w, size) == 0)
         return 0;
     smpp_window_clear(w);
     return ERR_NOMEM;

@@ -55,6 +55,8 @@ struct smpp_window {
 };
 
 int smpp_window_init(struct smpp_window *w, uint32_t size) __attribute__((warn_unused_result));
+/* Makes room for another size; the caller sets it.  A smaller one counts as entries leave. */
+int smpp_window_reserve(struct smpp_window *w, uint32_t size) __attribute__((warn_unused_result));
 /* For a new connection: sequence numbers from 1, nothing remembered. The window must be empty. */
 void smpp_window_reset(struct smpp_window *w);
 void smpp_window_clear(struct smpp_window *w);

@@ -1,0 +1,58 @@
+/*
+ * The insides of a carrier, for smpp_carrier.c (messages, draining, life) and smpp_update.c (other
+ * options for a running one).
+ *
+ * Messages wait in the queue in the order of their deadlines, so the first is both the most
+ * urgent and the first to expire: one timer watches it.  Every message lives in one entry of a
+ * slab; the slabs are as large as queue and windows together, so what comes back from a bind always
+ * has a place.
+ */
+#ifndef SMPP_SMPP_CARRIER_H
+#define SMPP_SMPP_CARRIER_H
+
+#include "base/reap.h"
+#include "smpp/smpp_link.h"
+
+#define SMPP_BINDS_MAX 16
+
+struct smpp_slab {
+    struct smpp_slab *next;
+    size_t size, used; /* entries; those behind used were never touched */
+    struct smpp_entry entries[];
+};
+
+struct smpp_carrier {
+    struct smpp_config config;
+    struct smpp_events events;
+    struct smpp_session_env env; /* of the links */
+    struct reap_node reap_node;
+    struct smpp_link *links[SMPP_BINDS_MAX]; /* those from config.o.binds on are on their way out */
+    uint32_t n_links;
+    struct smpp_slab *slabs;
+    size_t slab_size; /* entries of all slabs */
+    struct smpp_entry *spare, *queue;
+    uint32_t queued;
+    struct event *timer; /* deadline of the first in the queue */
+    struct event *turn;  /* what drain and update leave to do outside of calls */
+    bool draining, freed;
+    void (*drained_cb)(void *arg);
+    void *drained_arg;
+    /* Between smpp_carrier_prepare() and smpp_carrier_update(); name NULL: nothing is prepared. */
+    struct smpp_config next;
+    struct smpp_link *fresh[SMPP_BINDS_MAX]; /* where a bind is missing then */
+};
+
+/* Room for as many entries as the options may need. */
+int smpp_carrier_reserve(struct smpp_carrier *c, const struct smpp_carrier_options *o)
+    __attribute__((warn_unused_result));
+/* NULL: out of memory. */
+struct smpp_link *smpp_carrier_link_new(const struct smpp_carrier *c,
+                                        const struct smpp_config *config, uint32_t bind)
+    __attribute__((warn_unused_result));
+void smpp_carrier_link_free(struct smpp_link *l);
+/* Outside of calls: binds beyond config.o.binds drain, and go when they are closed. */
+void smpp_carrier_trim(struct smpp_carrier *c);
+/* Drops what was prepared. */
+void smpp_carrier_forget(struct smpp_carrier *c);
+
+#endif
