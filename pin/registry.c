@@ -280,6 +280,17 @@ void pin_registry_find_app(struct pin_registry *r, const char *account, const ch
     find(r, name, &to, &object, REG_APP);
 }
 
+void pin_registry_forget(struct pin_registry *r, const char *account, const char *app_id,
+                         const char *id)
+{
+    char name[REG_NAME_SIZE];
+    if (id)
+        pin_reg_template_name(account, app_id, id, name);
+    else
+        pin_reg_app_name(account, app_id, name);
+    pin_reg_cache_drop(r->cache, name, strlen(name));
+}
+
 bool pin_registry_knows_key(struct pin_registry *r, const char *key, size_t len)
 {
     char name[REG_NAME_SIZE];

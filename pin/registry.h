@@ -77,6 +77,11 @@ void pin_registry_find_app(struct pin_registry *r, const char *account, const ch
 void pin_registry_find_template(struct pin_registry *r, const char *account, const char *app_id,
                                 const char *id, pin_template_cb cb, void *arg);
 
+/* What the cache knows of an application (id NULL) or template is dropped: the next find asks the
+ * store.  For those who change it by parts. */
+void pin_registry_forget(struct pin_registry *r, const char *account, const char *app_id,
+                         const char *id);
+
 /* Is it in the cache as a key that is good?  For those who must not ask the store. */
 bool pin_registry_knows_key(struct pin_registry *r, const char *key, size_t len);
 

@@ -461,6 +461,27 @@ static void freeing_answers_a_change_that_is_under_way(void **state)
     assert_int_equal(b->answers, before + 3);
 }
 
+static void what_is_forgotten_is_asked_of_the_store_again(void **state)
+{
+    (void)state;
+    make_template();
+    struct pin_template t = b->tmpl;
+    struct pin_app app = b->app;
+    RUN_UNTIL(b->rig, b->reg->notices == 5); /* of the key; of both objects here and by the store */
+    assert_int_equal(find_app(b->reg, &app), 0);
+    expect_text(&t, 0, t.text);
+    redis_says("HSET pb:{demo}:app:%s name Other", app.id); /* without a notice */
+    redis_says("HSET pb:{demo}:msg:%s:%s text {{pin}}", app.id, t.id);
+    assert_int_equal(find_app(b->reg, &app), 0);
+    assert_string_equal(b->app.name, app.name);
+    pin_registry_forget(b->reg, "demo", app.id, NULL);
+    assert_int_equal(find_app(b->reg, &app), 0);
+    assert_string_equal(b->app.name, "Other");
+    expect_text(&t, 0, t.text);
+    pin_registry_forget(b->reg, "demo", app.id, t.id);
+    expect_text(&t, 0, "{{pin}}");
+}
+
 /* --- what the cache knows of keys ---------------------------------------------------------- */
 
 static void a_key_is_known_while_the_cache_knows_it_as_good(void **state)
@@ -502,6 +523,7 @@ int main(void)
         T(while_the_store_is_away_changes_are_unavailable),
         T(an_application_whose_life_makes_no_sense_changes_no_template),
         T(freeing_answers_a_change_that_is_under_way),
+        T(what_is_forgotten_is_asked_of_the_store_again),
         T(a_key_is_known_while_the_cache_knows_it_as_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
