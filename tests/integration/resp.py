@@ -55,7 +55,8 @@ class Raw:
         line = self.file.readline()
         if not line:
             return None
-        assert line.endswith(b"\r\n"), line
+        if not line.endswith(b"\r\n"):
+            raise ConnectionError(f"cut inside an answer: {line!r}")
         kind, rest = line[:1], line[1:-2]
         if kind == b"+":
             return rest.decode()
@@ -69,12 +70,18 @@ class Raw:
             return None
         if kind == b"$":
             n = int(rest)
-            return None if n < 0 else self.file.read(n + 2)[:-2].decode()
+            return None if n < 0 else self._bulk(n)
         if kind in (b"*", b">", b"~"):
             return [self.read() for _ in range(int(rest))]
         if kind == b"%":
             return {self.read(): self.read() for _ in range(int(rest))}
         raise AssertionError(f"no RESP: {line!r}")
+
+    def _bulk(self, n):
+        octets = self.file.read(n + 2)
+        if len(octets) < n + 2:
+            raise ConnectionError("cut inside an answer")
+        return octets[:-2].decode()
 
     def is_closed(self):
         """Reads on until the end; True when it comes."""
