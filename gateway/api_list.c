@@ -1,0 +1,185 @@
+/*
+ * A list of objects: their ids from the registry (10000 at most), then the objects themselves,
+ * some of them asked for at a time, written in the order of the ids as they come.  One that is
+ * gone by then is left out; any other trouble ends the list with an error, once what has been
+ * asked for is there.
+ */
+#include "gateway/api_objects.h"
+
+#include "base/result.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WINDOW   32                 /* objects that are asked for at a time */
+#define TEXT_MAX ((size_t)32 << 20) /* octets of a list */
+
+struct slot {
+    struct list *list;
+    bool is_done;
+    char *json; /* NULL: there is no such object any more */
+    size_t len;
+};
+
+struct list {
+    struct api_call *call;
+    enum object_kind kind;
+    char (*ids)[PIN_APP_ID_SIZE];
+    size_t n, asked, written; /* of ids */
+    struct slot slots[WINDOW];
+    int err; /* the first one */
+    bool is_going;
+    FILE *out; /* into text */
+    char *text;
+    size_t len;
+};
+
+static void list_free(struct list *l)
+{
+    if (l->out)
+        fclose(l->out);
+    free(l->text);
+    free(l->ids);
+    free(l);
+}
+
+static void finish(struct list *l)
+{
+    struct api_call *c = l->call;
+    fputc(']', l->out);
+    if (fflush(l->out) != 0 && !l->err)
+        l->err = ERR_NOMEM;
+    if (l->err)
+        api_fail_result(c, l->err, "list");
+    else
+        api_reply(c, 200, l->text, l->len);
+    list_free(l);
+}
+
+/* --- objects as they come -----------------------------------------------------------------------
+ */
+
+static void go_on(struct list *l);
+
+static void keep(struct slot *s, const struct object *o)
+{
+    char json[OBJECT_JSON_MAX];
+    struct wr w = wr_init(json, sizeof json);
+    object_write(o, &w);
+    s->json = w.bad ? NULL : malloc(w.len);
+    s->len = w.len;
+    if (s->json)
+        memcpy(s->json, json, w.len);
+    else
+        s->list->err = ERR_NOMEM;
+}
+
+static void done(struct slot *s, int result)
+{
+    if (result && result != ERR_NOTFOUND && !s->list->err)
+        s->list->err = result;
+    s->is_done = true;
+    go_on(s->list);
+}
+
+static void app_cb(void *arg, int result, const struct pin_app *app)
+{
+    if (!result)
+        keep(arg, &(struct object){.kind = OBJECT_APP, .app = *app});
+    done(arg, result);
+}
+
+static void template_cb(void *arg, int result, const struct pin_template *t)
+{
+    if (!result)
+        keep(arg, &(struct object){.kind = OBJECT_TEMPLATE, .tmpl = *t});
+    done(arg, result);
+}
+
+/* --- in order -----------------------------------------------------------------------------------
+ */
+
+static void ask(struct list *l)
+{
+    const struct api_call *c = l->call;
+    const char *id = l->ids[l->asked];
+    struct slot *s = &l->slots[l->asked++ % WINDOW];
+    *s = (struct slot){.list = l};
+    if (l->kind == OBJECT_APP)
+        pin_registry_find_app(c->env->registry, c->account, id, app_cb, s);
+    else
+        pin_registry_find_template(c->env->registry, c->account, c->ids[0], id, template_cb, s);
+}
+
+static void write_next(struct list *l)
+{
+    struct slot *s = &l->slots[l->written++ % WINDOW];
+    if (s->json && l->len + s->len > TEXT_MAX)
+        l->err = ERR_LIMIT;
+    if (s->json && !l->err) {
+        if (l->len > 1)
+            fputc(',', l->out);
+        fwrite(s->json, 1, s->len, l->out);
+        if (fflush(l->out) != 0) /* also sets l->len */
+            l->err = ERR_NOMEM;
+    }
+    free(s->json);
+}
+
+/* A find may answer inside the call: then the loop that asked goes on. */
+static void go_on(struct list *l)
+{
+    if (l->is_going)
+        return;
+    l->is_going = true;
+    while (true) {
+        if (l->written < l->asked && l->slots[l->written % WINDOW].is_done)
+            write_next(l);
+        else if (!l->err && l->asked < l->n && l->asked - l->written < WINDOW)
+            ask(l);
+        else
+            break;
+    }
+    l->is_going = false;
+    if (l->written == l->asked && (l->err || l->asked == l->n))
+        finish(l);
+}
+
+static void ids_cb(void *arg, int result, const char *const *names, size_t n)
+{
+    struct list *l = arg;
+    if (result) {
+        api_fail_result(l->call, result, "application");
+        list_free(l);
+        return;
+    }
+    l->ids = calloc(n + 1, sizeof *l->ids);
+    l->out = open_memstream(&l->text, &l->len);
+    if (!l->ids || !l->out) {
+        api_fail_result(l->call, ERR_NOMEM, "list");
+        list_free(l);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        str_copy(l->ids[i], sizeof l->ids[i], names[i]);
+    l->n = n;
+    fputc('[', l->out);
+    fflush(l->out);
+    go_on(l);
+}
+
+void api_list(struct api_call *c, enum object_kind kind)
+{
+    struct list *l = calloc(1, sizeof *l);
+    if (!l) {
+        api_fail_result(c, ERR_NOMEM, "list");
+        return;
+    }
+    l->call = c;
+    l->kind = kind;
+    if (kind == OBJECT_APP)
+        pin_registry_list_apps(c->env->registry, c->account, ids_cb, l);
+    else
+        pin_registry_list_templates(c->env->registry, c->account, c->ids[0], ids_cb, l);
+}
