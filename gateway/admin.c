@@ -86,7 +86,7 @@ void admin_ok(struct admin_request *r, json_t *result)
 
 void admin_fail(struct admin_request *r, const char *code, const char *fmt, ...)
 {
-    char text[400];
+    char text[600];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
@@ -202,6 +202,11 @@ struct admin_server *admin_server_new(const struct admin_env *env, char *why, si
         return NULL;
     }
     return s;
+}
+
+void admin_server_reload(struct admin_server *s, const struct config *fresh)
+{
+    s->env.config = fresh;
 }
 
 void admin_server_free(struct admin_server *s)

@@ -18,6 +18,7 @@ struct admin_server;
 struct carriers;
 struct config;
 struct flows;
+struct gateway;
 struct pin_ledger;
 struct pin_registry;
 struct resp_server;
@@ -26,17 +27,20 @@ struct store;
 struct admin_env {
     struct event_base *base;
     struct reap *reap;
-    const struct config *config;
+    const struct config *config; /* kept; see admin_server_reload() */
     struct store *store;
     struct pin_registry *registry;
     struct pin_ledger *ledger;
     struct carriers *carriers;
     struct flows *flows;
     struct resp_server *resp;
+    struct gateway *gateway; /* reload and drain */
 };
 
 struct admin_server *admin_server_new(const struct admin_env *env, char *why, size_t why_size)
     __attribute__((warn_unused_result));
+/* The old configuration is not touched after it. */
+void admin_server_reload(struct admin_server *s, const struct config *fresh);
 void admin_server_free(struct admin_server *s);
 
 #endif

@@ -7,6 +7,7 @@
 #include "gateway/carriers.h"
 #include "gateway/config.h"
 #include "gateway/flow.h"
+#include "gateway/gateway.h"
 #include "gateway/pins.h"
 #include "gateway/resp.h"
 #include "pin/ledger.h"
@@ -383,6 +384,44 @@ static void cmd_config(struct admin_request *r)
     free(text);
 }
 
+/* "a, b" as an array. */
+static json_t *names_json(const char *list)
+{
+    json_t *names = json_array();
+    while (*list) {
+        size_t n = strcspn(list, ",");
+        json_array_append_new(names, json_stringn(list, n));
+        list += n + strspn(list + n, ", ");
+    }
+    return names;
+}
+
+static void cmd_reload(struct admin_request *r)
+{
+    struct gateway_reloaded *out = calloc(1, sizeof *out);
+    if (!out)
+        admin_fail(r, "GENERAL_ERROR", "out of memory");
+    else if (gateway_reload(r->env->gateway, "pinbindctl", out))
+        admin_fail(r, "REFUSED", "%s", out->why);
+    else
+        admin_ok(r, json_pack("{s:o, s:o, s:o, s:o, s:o}", "added", names_json(out->carriers.added),
+                              "changed", names_json(out->carriers.changed), "rebound",
+                              names_json(out->carriers.rebound), "removed",
+                              names_json(out->carriers.removed), "needs_restart",
+                              names_json(out->needs_restart)));
+    free(out);
+}
+
+/* The answer first: the process ends when nothing is left to do. */
+static void cmd_drain(struct admin_request *r)
+{
+    struct gateway *g = r->env->gateway;
+    bool is_first = !gateway_is_draining(g);
+    admin_ok(r, json_pack("{s:b}", "draining", 1));
+    if (is_first)
+        gateway_drain(g, "pinbindctl");
+}
+
 /* --- the table ------------------------------------------------------------------------------- */
 
 void admin_dispatch(struct admin_request *r, const char *command)
@@ -404,6 +443,8 @@ void admin_dispatch(struct admin_request *r, const char *command)
         {"pins", 1, cmd_pins},
         {"info", 0, cmd_info},
         {"config", 0, cmd_config},
+        {"reload", 0, cmd_reload},
+        {"drain", 0, cmd_drain},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (strcmp(table[i].name, command) == 0) {

@@ -1,5 +1,6 @@
 #include "gateway/carriers.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/msisdn.h"
@@ -7,6 +8,7 @@
 #include "gateway/config.h"
 #include "pin/ledger.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,38 +21,70 @@
 #define RECEIPT_HOLD_MS 5000
 #define DATE_GRAIN_MS   120000
 
+/* Carriers that a reload took away and that are not closed yet; then a reload is refused. */
+#define LEAVING_MAX 256
+
+/* What a reload does with a carrier; names for the log. */
+enum step { KEEP, ADD, UPDATE, REBIND_IT, REMOVE };
+static const char *const step_names[] = {"kept", "added", "changed", "rebound", "removed"};
+
+/* One name: what runs under it now, and what will once that is closed. */
 struct carrier {
     struct carriers *all;
-    const struct config_carrier *config;
+    const struct config *snapshot;       /* counted: config stands in it */
+    const struct config_carrier *config; /* that smpp goes by */
     struct smpp_carrier *smpp;
+    /* Operators allow an account only so many binds: held until smpp is closed.  Goes by
+     * all->env.config.  NULL: none, and a carrier that is leaving goes for good. */
+    struct smpp_carrier *successor;
+    bool is_leaving; /* smpp drains */
+    /* Between carriers_prepare() and carriers_reload(): */
+    enum step step;
+    struct smpp_carrier *made;
 };
 
 struct carriers {
-    struct carriers_env env;
-    struct carrier *list;
+    struct carriers_env env; /* config is counted; NULL before the first one */
+    struct carrier **list;
     size_t n;
     struct carriers_info info;
-    size_t draining;
     void (*drained_cb)(void *arg);
     void *drained_arg;
+    struct { /* by carriers_prepare(); config NULL: nothing is prepared */
+        const struct config *config;
+        struct carrier **list; /* those of the configuration first, then those that leave */
+        size_t n;
+    } next;
 };
 
-/* A receipt in the ledger's hands: what its answer needs. */
+static struct carrier *find(const struct carriers *cs, const char *name)
+{
+    for (size_t i = 0; i < cs->n; i++)
+        if (strcmp(cs->list[i]->config->name, name) == 0)
+            return cs->list[i];
+    return NULL;
+}
+
+/* --- receipts -------------------------------------------------------------------------------- */
+
+/* A receipt in the ledger's hands: what its answer needs.  By name: its carrier may be gone by
+ * then, and a handle does nothing on another connection. */
 struct pending_receipt {
-    struct carrier *carrier; /* lives as long as the carriers; the ledger ends before them */
+    struct carriers *all; /* the ledger ends before them */
+    char carrier[PIN_CARRIER_SIZE];
     struct smpp_delivery handle;
 };
 
 static void receipt_done_cb(void *arg, const struct pin_answer *a)
 {
     struct pending_receipt *p = arg;
-    struct carrier *c = p->carrier;
-    c->all->info.receipts_open--;
-    c->all->info.receipts_deferred += a->result != 0;
+    struct carrier *c = find(p->all, p->carrier);
+    p->all->info.receipts_open--;
+    p->all->info.receipts_deferred += a->result != 0;
     LOG(a->result ? LOG_LV_WARN : LOG_LV_INFO, a->pin_id[0] ? a->pin_id : NULL, "receipt",
-        KV_S("carrier", c->config->name), KV_S("result", err_name(a->result)),
+        KV_S("carrier", p->carrier), KV_S("result", err_name(a->result)),
         KV_S("verdict", a->result ? NULL : pin_verdict_name(a->verdict)));
-    if (c->smpp)
+    if (c && c->smpp)
         smpp_delivery_done(c->smpp, p->handle, a->result ? ESME_RX_T_APPN : ESME_ROK);
     free(p);
 }
@@ -89,7 +123,8 @@ static int hand_to_ledger(struct carrier *c, const struct smpp_receipt *r,
     struct pending_receipt *p = malloc(sizeof *p);
     if (!p)
         return ERR_NOMEM;
-    *p = (struct pending_receipt){c, handle};
+    *p = (struct pending_receipt){.all = c->all, .handle = handle};
+    str_copy(p->carrier, sizeof p->carrier, c->config->name);
     fill_receipt(c, r, named ? &from : NULL, &receipt);
     int err = pin_ledger_receipt(c->all->env.ledger, &receipt, receipt_done_cb, p);
     if (err)
@@ -140,6 +175,8 @@ static void late_cb(void *arg, struct smpp_carrier *smpp, void *submit_arg,
         c->all->env.late_cb(c->all->env.arg, submit_arg, result);
 }
 
+/* --- life ------------------------------------------------------------------------------------ */
+
 static void fill_options(const struct config_carrier *k, struct smpp_carrier_options *o)
 {
     *o = (struct smpp_carrier_options){
@@ -174,70 +211,260 @@ static void fill_options(const struct config_carrier *k, struct smpp_carrier_opt
         .registered_delivery = (uint8_t)k->registered_delivery,
         .receipt_utc_offset_min = k->receipt_utc_offset_min,
         .receipt_without_esm_class = k->receipt_without_esm_class,
+        .is_held = true,
     };
 }
 
-static int start_carrier(struct carriers *cs, struct carrier *c, const struct config_carrier *k)
+static int make(struct carrier *c, const struct config_carrier *k, struct smpp_carrier **out)
 {
+    struct carriers_env *e = &c->all->env;
     struct smpp_carrier_options options;
     struct smpp_events events = {
         .arg = c, .receipt_cb = receipt_cb, .mo_cb = mo_cb, .late_cb = late_cb};
-    c->all = cs;
-    c->config = k;
     fill_options(k, &options);
-    c->smpp = smpp_carrier_new(cs->env.base, cs->env.reap, cs->env.dns, &options, &events);
-    return c->smpp ? 0 : ERR_INVALID;
+    *out = smpp_carrier_new(e->base, e->reap, e->dns, &options, &events);
+    return *out ? 0 : ERR_NOMEM; /* what else there may be is logged */
 }
 
-struct carriers *carriers_new(const struct carriers_env *env)
+static void adopt(struct carrier *c, const struct config *config, const struct config_carrier *k)
 {
+    config_ref(config);
+    config_free(c->snapshot);
+    c->snapshot = config;
+    c->config = k;
+}
+
+static void carrier_free(struct carrier *c)
+{
+    struct smpp_carrier *smpp = c->smpp;
+    c->smpp = NULL; /* what smpp tells at its end is not looked at */
+    smpp_carrier_free(smpp);
+    smpp_carrier_free(c->successor);
+    smpp_carrier_free(c->made);
+    config_free(c->snapshot);
+    free(c);
+}
+
+static void forget(struct carriers *cs, struct carrier *c)
+{
+    size_t i = 0;
+    while (cs->list[i] != c)
+        i++;
+    memmove(cs->list + i, cs->list + i + 1, (--cs->n - i) * sizeof *cs->list);
+    carrier_free(c);
+}
+
+/* The last bind is closed, outside of calls. */
+static void closed_cb(void *arg)
+{
+    struct carrier *c = arg;
+    struct carriers *cs = c->all;
+    struct smpp_carrier *old = c->smpp;
+    if (!old)
+        return;
+    LOG(LOG_LV_INFO, c->config->name, "carrier_closed");
+    if (c->successor) {
+        c->smpp = c->successor;
+        c->successor = NULL;
+        c->is_leaving = false;
+        adopt(c, cs->env.config, config_carrier_find(cs->env.config, c->config->name));
+        smpp_carrier_free(old);
+        smpp_carrier_start(c->smpp);
+    } else {
+        forget(cs, c);
+    }
+    if (cs->n == 0 && cs->drained_cb)
+        cs->drained_cb(cs->drained_arg);
+}
+
+static void leave(struct carrier *c, struct smpp_carrier *successor)
+{
+    smpp_carrier_free(c->successor);
+    c->successor = successor;
+    if (c->is_leaving)
+        return;
+    c->is_leaving = true;
+    smpp_carrier_drain(c->smpp, closed_cb, c);
+}
+
+/* --- reload: what is to be done with each, made whole ------------------------------------------
+ */
+
+void carriers_cancel(struct carriers *cs)
+{
+    if (!cs->next.config)
+        return;
+    for (size_t i = 0; i < cs->next.n; i++) {
+        struct carrier *c = cs->next.list[i];
+        smpp_carrier_free(c->made);
+        c->made = NULL;
+        if (!c->config) /* it would have been a new one */
+            free(c);
+    }
+    free(cs->next.list);
+    config_free(cs->next.config);
+    memset(&cs->next, 0, sizeof cs->next);
+}
+
+/* The step for one that is there already. */
+static enum step step_of(const struct carrier *c, const struct config_carrier *k)
+{
+    static const enum step steps[] = {
+        [CONFIG_SAME] = KEEP, [CONFIG_IN_PLACE] = UPDATE, [CONFIG_REBIND] = REBIND_IT};
+    const struct config_carrier *now = c->config;
+    if (c->is_leaving)
+        now = c->successor ? config_carrier_find(c->all->env.config, c->config->name) : NULL;
+    if (!k)
+        return now ? REMOVE : KEEP;
+    return now ? steps[config_carrier_compare(now, k)] : ADD;
+}
+
+static int prepare_step(struct carrier *c, const struct config_carrier *k)
+{
+    struct smpp_carrier_options options;
+    if (c->step == KEEP || c->step == REMOVE)
+        return 0;
+    if (c->step != UPDATE || c->is_leaving)
+        return make(c, k, &c->made);
+    fill_options(k, &options);
+    return smpp_carrier_prepare(c->smpp, &options);
+}
+
+static int prepare_named(struct carriers *cs, const struct config_carrier *k)
+{
+    struct carrier *c = find(cs, k->name);
+    enum step step = c ? step_of(c, k) : ADD;
+    if (!c)
+        c = calloc(1, sizeof *c);
+    if (!c)
+        return ERR_NOMEM;
+    c->all = cs;
+    c->step = step;
+    cs->next.list[cs->next.n++] = c;
+    return prepare_step(c, k);
+}
+
+/* Those that the configuration does not name; ERR_FULL: too many. */
+static int prepare_leaving(struct carriers *cs)
+{
+    size_t named = cs->next.n;
+    for (size_t i = 0; i < cs->n; i++) {
+        struct carrier *c = cs->list[i];
+        if (config_carrier_find(cs->next.config, c->config->name))
+            continue;
+        c->step = step_of(c, NULL);
+        cs->next.list[cs->next.n++] = c;
+    }
+    return cs->next.n - named > LEAVING_MAX ? ERR_FULL : 0;
+}
+
+int carriers_prepare(struct carriers *cs, const struct config *fresh, char *why, size_t why_size)
+{
+    carriers_cancel(cs);
+    snprintf(why, why_size, "out of memory");
+    cs->next.list = calloc(cs->n + fresh->n_carriers, sizeof *cs->next.list);
+    if (!cs->next.list)
+        return ERR_NOMEM;
+    cs->next.config = config_ref(fresh);
+    int err = 0;
+    for (size_t i = 0; i < fresh->n_carriers && !err; i++) {
+        err = prepare_named(cs, &fresh->carriers[i]);
+        if (err)
+            snprintf(why, why_size, "carrier %s cannot be made, see the log line before",
+                     fresh->carriers[i].name);
+    }
+    if (!err && (err = prepare_leaving(cs)))
+        snprintf(why, why_size, "%d carriers of earlier reloads are still draining: wait for them",
+                 LEAVING_MAX);
+    if (err)
+        carriers_cancel(cs);
+    return err;
+}
+
+/* --- reload: the swap ------------------------------------------------------------------------- */
+
+static void take_step(struct carrier *c, const struct config *fresh)
+{
+    struct smpp_carrier *made = c->made;
+    bool is_new = !c->config;
+    c->made = NULL;
+    if (is_new)
+        c->smpp = made;
+    else if (c->step == REMOVE || made)
+        leave(c, made);
+    else if (c->step == UPDATE)
+        smpp_carrier_update(c->smpp);
+    if (is_new || !c->is_leaving) /* else the old binds end under the old configuration */
+        adopt(c, fresh,
+              config_carrier_find(fresh, is_new ? smpp_carrier_name(made) : c->config->name));
+    if (is_new)
+        smpp_carrier_start(c->smpp);
+}
+
+static void report(const struct carrier *c, struct carriers_changes *out)
+{
+    char *const lists[] = {[ADD] = out->added,
+                           [UPDATE] = out->changed,
+                           [REBIND_IT] = out->rebound,
+                           [REMOVE] = out->removed};
+    if (c->step == KEEP)
+        return;
+    LOG(LOG_LV_INFO, c->config->name, "carrier", KV_S("change", step_names[c->step]));
+    config_list_add(lists[c->step], sizeof out->added, "", c->config->name);
+}
+
+void carriers_reload(struct carriers *cs, struct carriers_changes *out)
+{
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; i < cs->next.n; i++) {
+        take_step(cs->next.list[i], cs->next.config);
+        report(cs->next.list[i], out);
+    }
+    free(cs->list);
+    cs->list = cs->next.list;
+    cs->n = cs->next.n;
+    config_free(cs->env.config);
+    cs->env.config = cs->next.config;
+    memset(&cs->next, 0, sizeof cs->next);
+}
+
+struct carriers *carriers_new(const struct carriers_env *env, char *why, size_t why_size)
+{
+    struct carriers_changes changes;
     struct carriers *cs = calloc(1, sizeof *cs);
+    snprintf(why, why_size, "out of memory");
     if (!cs)
         return NULL;
     cs->env = *env;
-    cs->list = calloc(env->config->n_carriers, sizeof *cs->list);
-    if (!cs->list)
-        goto out;
-    for (; cs->n < env->config->n_carriers; cs->n++)
-        if (start_carrier(cs, &cs->list[cs->n], &env->config->carriers[cs->n]))
-            goto out;
+    cs->env.config = NULL;
+    if (carriers_prepare(cs, env->config, why, why_size)) {
+        carriers_free(cs);
+        return NULL;
+    }
+    carriers_reload(cs, &changes);
     return cs;
-out:
-    carriers_free(cs);
-    return NULL;
 }
 
 void carriers_free(struct carriers *cs)
 {
     if (!cs)
         return;
-    for (size_t i = 0; i < cs->n; i++) {
-        struct smpp_carrier *smpp = cs->list[i].smpp;
-        cs->list[i].smpp = NULL;
-        smpp_carrier_free(smpp);
-    }
+    carriers_cancel(cs);
+    cs->drained_cb = NULL;
+    for (size_t i = 0; i < cs->n; i++)
+        carrier_free(cs->list[i]);
     free(cs->list);
+    config_free(cs->env.config);
     free(cs);
 }
 
-static struct carrier *find(const struct carriers *cs, const char *name)
-{
-    for (size_t i = 0; i < cs->n; i++)
-        if (strcmp(cs->list[i].config->name, name) == 0)
-            return &cs->list[i];
-    return NULL;
-}
+/* --- use ---------------------------------------------------------------------------------------
+ */
 
 struct smpp_carrier *carriers_find(struct carriers *cs, const char *name)
 {
     struct carrier *c = find(cs, name);
     return c ? c->smpp : NULL;
-}
-
-const struct config_carrier *carriers_config(const struct carriers *cs, const char *name)
-{
-    struct carrier *c = find(cs, name);
-    return c ? c->config : NULL;
 }
 
 void carriers_info(const struct carriers *cs, struct carriers_info *out)
@@ -252,21 +479,13 @@ size_t carriers_count(const struct carriers *cs)
 
 struct smpp_carrier *carriers_at(struct carriers *cs, size_t i)
 {
-    return cs->list[i].smpp;
-}
-
-static void one_drained_cb(void *arg)
-{
-    struct carriers *cs = arg;
-    if (--cs->draining == 0)
-        cs->drained_cb(cs->drained_arg);
+    return cs->list[i]->smpp;
 }
 
 void carriers_drain(struct carriers *cs, void (*cb)(void *arg), void *arg)
 {
     cs->drained_cb = cb;
     cs->drained_arg = arg;
-    cs->draining = cs->n;
     for (size_t i = 0; i < cs->n; i++)
-        smpp_carrier_drain(cs->list[i].smpp, one_drained_cb, cs);
+        leave(cs->list[i], NULL);
 }

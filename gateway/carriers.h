@@ -5,6 +5,13 @@
  *
  * Owns the struct smpp_carrier objects.  Submits go straight to smpp_submit() on what
  * carriers_find() returns; that pointer is not kept beyond the call.
+ *
+ * At a reload a carrier whose keys are all the same is not touched, and one that needs no new bind
+ * for what changed goes on with it (config_carrier_compare()).  Any other one drains: it takes no
+ * more submits, its window empties, it unbinds; what has its name in the new configuration binds
+ * when it is closed, because operators allow an account only so many binds.  That takes no longer
+ * than smpp_carrier_drain() says.  Until then it stands in carriers_at(), and its receipts are
+ * taken.
  */
 #ifndef GATEWAY_CARRIERS_H
 #define GATEWAY_CARRIERS_H
@@ -12,7 +19,6 @@
 #include "smpp/smpp.h"
 
 struct config;
-struct config_carrier;
 struct pin_ledger;
 struct carriers;
 
@@ -21,19 +27,29 @@ struct carriers_env {
     struct reap *reap;
     struct evdns_base *dns;
     struct pin_ledger *ledger;
-    const struct config *config;
+    const struct config *config; /* the first one; counted */
     void *arg;
     /* The answer to a submit that was given up; submit_arg is that of smpp_submit(). */
     void (*late_cb)(void *arg, void *submit_arg, const struct smpp_result *result);
 };
 
 /* Starts every bind.  NULL: out of memory, or a carrier's options are refused (logged). */
-struct carriers *carriers_new(const struct carriers_env *env) __attribute__((warn_unused_result));
+struct carriers *carriers_new(const struct carriers_env *env, char *why, size_t why_size)
+    __attribute__((warn_unused_result));
 void carriers_free(struct carriers *cs);
+
+struct carriers_changes { /* names, "acme, other" */
+    char added[1024], changed[1024], rebound[1024], removed[1024];
+};
+/* Build, then swap: prepare makes all that can fail; then either reload, which cannot, or cancel,
+ * in the same turn of the loop. */
+int carriers_prepare(struct carriers *cs, const struct config *fresh, char *why, size_t why_size)
+    __attribute__((warn_unused_result));
+void carriers_cancel(struct carriers *cs);
+void carriers_reload(struct carriers *cs, struct carriers_changes *out);
 
 /* NULL: no carrier of that name. */
 struct smpp_carrier *carriers_find(struct carriers *cs, const char *name);
-const struct config_carrier *carriers_config(const struct carriers *cs, const char *name);
 size_t carriers_count(const struct carriers *cs);
 struct smpp_carrier *carriers_at(struct carriers *cs, size_t i);
 
@@ -44,7 +60,7 @@ struct carriers_info {
 };
 void carriers_info(const struct carriers *cs, struct carriers_info *out);
 
-/* Unbinds all; cb once, when the last one is closed. */
+/* Unbinds all; cb once, when the last one is closed.  No reload after it. */
 void carriers_drain(struct carriers *cs, void (*cb)(void *arg), void *arg);
 
 #endif

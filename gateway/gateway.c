@@ -1,5 +1,6 @@
 #include "gateway/gateway.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/reap.h"
 #include "base/result.h"
@@ -17,6 +18,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <systemd/sd-daemon.h>
 
 /* How often a drain looks whether the last answers have left. */
@@ -127,7 +129,7 @@ static int start_pins(struct gateway *g)
     return g->flows ? 0 : ERR_NOMEM;
 }
 
-static int start_carriers(struct gateway *g)
+static int start_carriers(struct gateway *g, char *why, size_t why_size)
 {
     struct carriers_env e = {.base = g->base,
                              .reap = g->reap,
@@ -135,9 +137,9 @@ static int start_carriers(struct gateway *g)
                              .ledger = g->ledger,
                              .config = g->config,
                              .late_cb = flow_late};
-    g->carriers = carriers_new(&e);
+    g->carriers = carriers_new(&e, why, why_size);
     if (!g->carriers)
-        return ERR_NOMEM;
+        return ERR_INVALID;
     flows_set_carriers(g->flows, g->carriers);
     return 0;
 }
@@ -157,7 +159,8 @@ static int start_doors(struct gateway *g, char *why, size_t why_size)
                           .registry = g->registry,
                           .ledger = g->ledger,
                           .carriers = g->carriers,
-                          .flows = g->flows};
+                          .flows = g->flows,
+                          .gateway = g};
     g->resp = resp_server_new(&r, why, why_size);
     if (!g->resp)
         return ERR_IO;
@@ -184,8 +187,7 @@ static int start(struct gateway *g, char *why, size_t why_size)
     err = start_pins(g);
     if (err)
         return err;
-    snprintf(why, why_size, "a carrier cannot be started, see the log line before");
-    err = start_carriers(g);
+    err = start_carriers(g, why, why_size);
     if (err)
         return err;
     return start_doors(g, why, why_size);
@@ -199,7 +201,7 @@ struct gateway *gateway_new(struct event_base *base, const struct config *config
     if (!g)
         return NULL;
     g->base = base;
-    g->config = config;
+    g->config = config_ref(config);
     g->reap = reap_new(base);
     g->dns = evdns_base_new(base,
                             EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
@@ -277,6 +279,69 @@ void gateway_drain(struct gateway *g, const char *reason)
     flows_drain(g->flows, flows_drained_cb, g);
 }
 
+bool gateway_is_draining(const struct gateway *g)
+{
+    return g->is_draining;
+}
+
+/* --- reload ------------------------------------------------------------------------------------
+ */
+
+/* All that can fail, in an order in which what was done can be taken back. */
+static int prepare(struct gateway *g, struct config **fresh, struct gateway_reloaded *out)
+{
+    struct config_error error;
+    int err = config_load(g->config->file, fresh, &error);
+    snprintf(out->why, sizeof out->why, "%s", error.text);
+    if (err)
+        return err;
+    snprintf(out->why, sizeof out->why, "out of memory");
+    err = config_keep_running(*fresh, g->config, out->needs_restart, sizeof out->needs_restart);
+    if (!err)
+        err = carriers_prepare(g->carriers, *fresh, out->why, sizeof out->why);
+    return err;
+}
+
+static void swap(struct gateway *g, const struct config *fresh, struct gateway_reloaded *out)
+{
+    log_set_level(fresh->log_level);
+    carriers_reload(g->carriers, &out->carriers);
+    flows_reload(g->flows, fresh);
+    resp_server_reload(g->resp, &fresh->verify_socket);
+    admin_server_reload(g->admin, fresh);
+    config_free(g->config);
+    g->config = fresh;
+}
+
+/* systemd's protocol of a reload, for Type=notify-reload. */
+static void notify_reloading(void)
+{
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)mono_now().us);
+}
+
+/* Reads small files in the loop: an operator asked for it, and it takes a few milliseconds. */
+int gateway_reload(struct gateway *g, const char *reason, struct gateway_reloaded *out)
+{
+    struct config *fresh = NULL;
+    memset(out, 0, sizeof *out);
+    snprintf(out->why, sizeof out->why, "the gateway is shutting down");
+    if (!g->is_draining)
+        notify_reloading();
+    int err = g->is_draining ? ERR_CLOSED : prepare(g, &fresh, out);
+    if (err) {
+        LOG(LOG_LV_ERROR, NULL, "reload_refused", KV_S("by", reason), KV_S("reason", out->why));
+        config_free(fresh);
+    } else {
+        swap(g, fresh, out);
+        LOG(LOG_LV_INFO, NULL, "reloaded", KV_S("by", reason), KV_S("added", out->carriers.added),
+            KV_S("changed", out->carriers.changed), KV_S("rebound", out->carriers.rebound),
+            KV_S("removed", out->carriers.removed), KV_S("needs_restart", out->needs_restart));
+    }
+    if (!g->is_draining)
+        sd_notify(0, "READY=1");
+    return err;
+}
+
 void gateway_free(struct gateway *g)
 {
     if (!g)
@@ -298,5 +363,6 @@ void gateway_free(struct gateway *g)
     reap_free(g->reap);
     pin_random_stop();
     pin_keyring_free(g->ring);
+    config_free(g->config);
     free(g);
 }

@@ -34,6 +34,8 @@ static const char usage[] =
     "  pins PINID                             what became of a PIN (never the PIN)\n"
     "  info                                   store, sends, ledger, clients\n"
     "  config                                 the configuration in effect\n"
+    "  reload                                 reads the configuration file again\n"
+    "  drain                                  no new work, answers what is open, ends\n"
     "\n"
     "Exit status: 0 done, 1 refused or failed, 2 wrong usage.\n";
 
@@ -363,12 +365,33 @@ static void print_list(json_t *list)
     }
 }
 
+/* "added: a, b" for each list that is not empty. */
+static void print_reload(json_t *result)
+{
+    const char *what;
+    size_t i, lists = 0;
+    json_t *names, *name;
+    json_object_foreach(result, what, names)
+    {
+        if (json_array_size(names) == 0)
+            continue;
+        lists++;
+        printf("%s: ", what);
+        json_array_foreach(names, i, name) printf("%s%s", i ? ", " : "", json_string_value(name));
+        putchar('\n');
+    }
+    if (!lists)
+        puts("done");
+}
+
 static void print_result(const struct args *a, json_t *result)
 {
     if (a->json) {
         print_json(result);
     } else if (strcmp(a->command, "binds") == 0) {
         print_binds(result);
+    } else if (strcmp(a->command, "reload") == 0) {
+        print_reload(result);
     } else if (strcmp(a->command, "config") == 0) {
         fputs(json_string_value(result), stdout);
     } else if (strstr(a->command, " create")) {

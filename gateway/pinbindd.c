@@ -76,10 +76,11 @@ static void stop_cb(evutil_socket_t sig, short what, void *arg)
 
 static void reload_cb(evutil_socket_t sig, short what, void *arg)
 {
+    struct gateway_reloaded out;
     (void)sig;
     (void)what;
-    (void)arg;
-    LOG(LOG_LV_WARN, NULL, "reload_refused", KV_S("reason", "not available yet: restart instead"));
+    if (gateway_reload(arg, "SIGHUP", &out))
+        return; /* it is logged, and all is as it was */
 }
 
 static int run(struct event_base *base, const struct config *config)

@@ -21,7 +21,7 @@ struct resp_server;
 struct resp_env {
     struct event_base *base;
     struct reap *reap;
-    const struct config_verify_socket *config; /* kept */
+    const struct config_verify_socket *config; /* kept; see resp_server_reload() */
     struct flows *flows;
     struct pin_ledger *ledger;
     struct pin_registry *registry;
@@ -30,6 +30,9 @@ struct resp_env {
 /* Opens the listeners. NULL: why says what is wrong. */
 struct resp_server *resp_server_new(const struct resp_env *env, char *why, size_t why_size)
     __attribute__((warn_unused_result));
+/* Limits and time-outs of a fresh configuration, for connections that are open too; the old one is
+ * not touched after it.  Listeners stay as they are. */
+void resp_server_reload(struct resp_server *s, const struct config_verify_socket *fresh);
 /* No new connections; those that wait for nothing are closed, the others after their answers. */
 void resp_server_drain(struct resp_server *s);
 void resp_server_free(struct resp_server *s);

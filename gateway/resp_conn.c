@@ -405,6 +405,14 @@ static struct resp_conn *conn_new(struct resp_server *s, evutil_socket_t fd)
     return c;
 }
 
+static void set_limits(struct resp_conn *c, const struct config_verify_socket *k)
+{
+    struct timeval idle = {k->idle_timeout_s, 0};
+    bufferevent_set_timeouts(c->bev, &idle, &idle);
+    /* one octet more than the largest request, so that a larger one is seen to be so */
+    bufferevent_setwatermark(c->bev, EV_READ, 0, total_limit(k) + 1);
+}
+
 static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *addr, int len,
                       void *arg)
 {
@@ -424,11 +432,8 @@ static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct socka
         c->is_authenticated = true;
         snprintf(c->account, sizeof c->account, "%s", k->unix_account);
     }
-    struct timeval idle = {k->idle_timeout_s, 0};
     bufferevent_setcb(c->bev, read_cb, write_cb, event_cb, c);
-    bufferevent_set_timeouts(c->bev, &idle, &idle);
-    /* one octet more than the largest request, so that a larger one is seen to be so */
-    bufferevent_setwatermark(c->bev, EV_READ, 0, total_limit(k) + 1);
+    set_limits(c, k);
     bufferevent_disable(c->bev, EV_WRITE); /* see write_out() */
     bufferevent_enable(c->bev, EV_READ);
 }
@@ -480,6 +485,14 @@ struct resp_server *resp_server_new(const struct resp_env *env, char *why, size_
         return NULL;
     }
     return s;
+}
+
+void resp_server_reload(struct resp_server *s, const struct config_verify_socket *fresh)
+{
+    struct resp_conn *c;
+    s->env.config = fresh;
+    DL_FOREACH (s->conns, c)
+        set_limits(c, fresh);
 }
 
 static void close_listeners(struct resp_server *s)
