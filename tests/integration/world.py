@@ -116,18 +116,22 @@ def section(head, values):
 class Gateway:
     """pinbindd with a generated configuration; carriers: {name: keys}, in order of preference."""
 
-    def __init__(self, world, name, carriers, store=None, store_keys=None, verify=None, top=None, routes=None,
-                 http=None):
+    def __init__(self, world, name, carriers, **keys):
         self.world, self.name = world, name
         self.folder = world.folder / name
         self.folder.mkdir()
         self.runs = 0
-        self.carriers = carriers
         self.verify_path = self.folder / "v.sock"
         self.admin_path = self.folder / "a.sock"
         self.file = self.folder / "pinbind.conf"
         self.key_file = world.key_file
-        values = {"node": name, "pin_key_file": self.key_file, "log_level": "debug", **(top or {})}
+        self.http_port = self.noc_port = None
+        self.configure(carriers, **keys)
+
+    def configure(self, carriers, store=None, store_keys=None, verify=None, top=None, routes=None, http=None):
+        """Writes the file; a gateway that runs takes it over at a reload."""
+        self.carriers = carriers
+        values = {"node": self.name, "pin_key_file": self.key_file, "log_level": "debug", **(top or {})}
         text = "".join(f"{k} = {setting(v)}\n" for k, v in values.items())
         text += section("store", {"url": store or f"embedded:{self.folder}/redis", **(store_keys or {})})
         text += section("verify_socket", {"unix": self.verify_path, **(verify or {})})
@@ -144,10 +148,10 @@ class Gateway:
 
     def _http(self, keys):
         """None: no HTTP; else the keys of its section, with free ports where they name none."""
-        self.http_port = self.noc_port = None
         if keys is None:
             return {"listen": "", "noc_listen": ""}
-        self.http_port, self.noc_port = free_port(), free_port()
+        if self.http_port is None:
+            self.http_port, self.noc_port = free_port(), free_port()
         return {"listen": f"127.0.0.1:{self.http_port}", "noc_listen": f"127.0.0.1:{self.noc_port}", **keys}
 
     def url(self, path="", noc=False):
