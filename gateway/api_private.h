@@ -2,10 +2,10 @@
  * One request of the HTTP API on its way: api.c makes it out of a route (api_routes.c: a table of
  * verb, path, what it needs, handler), knows whose key it carries (api_auth.c), parses its body,
  * and runs the handler, which answers exactly once with one of the api_* functions below, at once
- * or later; that ends the call.
+ * or later; that ends the call: it and its body are gone then.
  *
- * Handlers: api_pins.c (send, resend, verify, status, verifications), api_apps.c (applications),
- * api_messages.c (templates), api_health.c, api_metrics.c.
+ * Handlers: api_pins.c (send, resend, verify, status), api_verifications.c, api_apps.c
+ * (applications), api_messages.c (templates), api_health.c, api_metrics.c.
  */
 #ifndef GATEWAY_API_PRIVATE_H
 #define GATEWAY_API_PRIVATE_H
@@ -15,6 +15,20 @@
 #include "pin/registry.h"
 
 #include <jansson.h>
+
+struct failures;
+struct tls;
+
+struct api {
+    struct api_env env;
+    struct http_server *http, *noc; /* NULL: not listened for */
+    struct tls *fresh;              /* what api_prepare() has read, until api_reload() */
+    struct failures *failures;
+    uint64_t auth_failures;
+    uint32_t n_calls; /* not answered yet */
+    bool is_draining;
+    bool is_closed; /* freed with the last call */
+};
 
 #define API_IDS_MAX 2 /* {appId} and {msgId}, or {pinId} */
 #define API_ID_SIZE 64
@@ -47,12 +61,30 @@ struct api_route {
 };
 const struct api_route *api_routes(size_t *n);
 
+/* What a path stands for. */
+struct api_match {
+    const struct api_route *route; /* NULL: nothing, or not with this verb */
+    int version;
+    char ids[API_IDS_MAX][API_ID_SIZE];
+    char allow[40]; /* "GET, HEAD, PUT": what the path takes; "": there is no such path */
+};
+/* doors: API_PUBLIC, API_NOC or both. A slash at the end is as none. */
+void api_match(const char *path, enum http_verb verb, int doors, struct api_match *out);
+const char *api_verb_name(enum http_verb verb);
+
+/* Finds the account of the call's key and goes on with api_run(), or answers. */
+void api_authenticate(struct api_call *c);
+void api_run(struct api_call *c);
+
 /* --- what was asked -------------------------------------------------------------------------- */
 
-/* A parameter of the query, decoded; false: not given, or it does not fit (then out is ""). */
+/* A parameter of the query, decoded; false: not given, or it does not fit (then out is ""). The
+ * first one of its name counts. */
 bool api_query(const struct api_call *c, const char *name, char *out, size_t size);
 /* true/1, false/0 in any case; anything else is as not given. */
 bool api_query_bool(const struct api_call *c, const char *name, bool fallback);
+/* Is it JSON in UTF-8? NULL: none was sent, taken as JSON. */
+bool api_type_is_json(const char *content_type);
 
 /* --- its answer: each ends the call ---------------------------------------------------------- */
 
@@ -63,6 +95,8 @@ void api_reply(struct api_call *c, int status, const char *json, size_t len);
 void api_reply_json(struct api_call *c, int status, json_t *json); /* takes the reference */
 void api_fail(struct api_call *c, enum answer_code code, const char *field, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* With a status that has no answer_code; retry_after_ms 0: none. */
+void api_fail_status(struct api_call *c, int status, int64_t retry_after_ms, const char *text);
 /* By the result of the registry or ledger: "no such application" for ERR_NOTFOUND, and so on. */
 void api_fail_result(struct api_call *c, int err, const char *what);
 
@@ -81,6 +115,7 @@ void api_messages_list(struct api_call *c);
 void api_messages_create(struct api_call *c);
 void api_messages_get(struct api_call *c);
 void api_messages_update(struct api_call *c);
+void api_sms_only(struct api_call *c); /* voice and e-mail */
 void api_healthz(struct api_call *c);
 void api_readyz(struct api_call *c);
 void api_readyz_send(struct api_call *c);

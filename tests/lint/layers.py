@@ -19,7 +19,7 @@ LIBRARIES = {  # library: what its headers look like
     "systemd": r"systemd/",
     "cmocka": r"cmocka\.h$",
     "libc": r"(sys|net|netinet|arpa|linux)/|(assert|byteswap|ctype|dirent|errno|fcntl|float|getopt|glob|grp|inttypes|"
-            r"libgen|limits|locale|math|netdb|poll|pthread|pwd|regex|sched|setjmp|signal|spawn|stdalign|stdarg|stdbool|"
+            r"libgen|limits|locale|malloc|math|netdb|poll|pthread|pwd|regex|sched|setjmp|signal|spawn|stdalign|stdarg|stdbool|"
             r"stddef|stdint|stdio|stdlib|string|strings|syslog|termios|time|unistd|wchar|wctype)\.h$",
 }
 # room: rooms and libraries it may include, itself aside.  pin and hlr get events from contracts of
