@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "gateway/answer_json.h"
+#include "gateway/api_metrics.h"
 #include "gateway/config.h"
 #include "gateway/failures.h"
 #include "gateway/tls.h"
@@ -40,13 +41,14 @@ static void call_free(struct api_call *c)
 /* What a request has come to, while its views are still there. */
 static void note(const struct api_call *c, int status)
 {
+    api_metrics_count(c->route, status);
     LOG(LOG_LV_DEBUG, http_request_id(c->http), "http_request",
         KV_S("verb", api_verb_name(http_request_verb(c->http))),
         KV_S("route", c->route ? c->route->path : NULL), KV_I("status", status),
         KV_I("us", http_request_age_us(c->http)), KV_S("account", c->account));
 }
 
-static void respond(struct api_call *c, const struct http_response *r)
+void api_respond(struct api_call *c, const struct http_response *r)
 {
     note(c, r->status);
     http_respond(c->http, r);
@@ -62,7 +64,7 @@ static void respond_error(struct api_call *c, const struct http_error *e)
 
 void api_reply(struct api_call *c, int status, const char *json, size_t len)
 {
-    respond(c, &(struct http_response){.status = status, .body = json, .len = len});
+    api_respond(c, &(struct http_response){.status = status, .body = json, .len = len});
 }
 
 void api_reply_json(struct api_call *c, int status, json_t *json)
@@ -247,7 +249,7 @@ static void refuse_route(struct api_call *c, const char *allow)
     if (!allow[0])
         api_fail(c, ANSWER_NOT_FOUND, NULL, "there is no such path");
     else if (is_question)
-        respond(c, &(struct http_response){.status = 204, .allow = allow});
+        api_respond(c, &(struct http_response){.status = 204, .allow = allow});
     else
         respond_error(c, &(struct http_error){.status = 405,
                                               .text = "the path does not take this method",

@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-/* --- what templates use, too --------------------------------------------------------------------
- */
+/* --- what templates use, too ---------------------------------------------------------------- */
 
 bool api_take_object(struct api_call *c, struct object *io, enum object_act act)
 {
@@ -27,8 +26,7 @@ void api_reply_object(struct api_call *c, int status, const struct object *o)
         api_reply(c, status, json, w.len);
 }
 
-/* --- applications -------------------------------------------------------------------------------
- */
+/* --- applications --------------------------------------------------------------------------- */
 
 static void reply_app(struct api_call *c, int result, int status, const struct pin_app *app)
 {

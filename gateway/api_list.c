@@ -57,8 +57,7 @@ static void finish(struct list *l)
     list_free(l);
 }
 
-/* --- objects as they come -----------------------------------------------------------------------
- */
+/* --- objects as they come ------------------------------------------------------------------- */
 
 static void go_on(struct list *l);
 
@@ -97,8 +96,7 @@ static void template_cb(void *arg, int result, const struct pin_template *t)
     done(arg, result);
 }
 
-/* --- in order -----------------------------------------------------------------------------------
- */
+/* --- in order ------------------------------------------------------------------------------- */
 
 static void ask(struct list *l)
 {

@@ -90,6 +90,8 @@ bool api_type_is_json(const char *content_type);
 
 /* An answer_cb; the argument is the call.  200, or the error envelope. */
 void api_answer(void *call, const struct answer *a);
+/* A body of any type. */
+void api_respond(struct api_call *c, const struct http_response *response);
 /* A body that is JSON already. */
 void api_reply(struct api_call *c, int status, const char *json, size_t len);
 void api_reply_json(struct api_call *c, int status, json_t *json); /* takes the reference */

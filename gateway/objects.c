@@ -148,7 +148,7 @@ static int set_rate(struct object *o, const struct row *row, const char *value,
     return 0;
 }
 
-/* --- what is no text in the object ------------------------------------------------------------ */
+/* --- what is no text in the object ---------------------------------------------------------- */
 
 static const char *get_enabled(const struct object *o, char *buf, size_t size)
 {
@@ -196,7 +196,7 @@ static const char *get_rate(const struct object *o, char *buf, size_t size)
     return buf;
 }
 
-/* --- the tables, in the order of the answers -------------------------------------------------- */
+/* --- the tables, in the order of the answers ------------------------------------------------ */
 
 #define TEXT(member) offsetof(struct object, member), sizeof(((struct object *)0)->member)
 #define MADE         0, 0
@@ -257,8 +257,7 @@ static const char *value_of(const struct row *row, const struct object *o, char 
     return row->get ? row->get(o, buf, size) : (const char *)o + row->at;
 }
 
-/* --- reading ------------------------------------------------------------------------------------
- */
+/* --- reading -------------------------------------------------------------------------------- */
 
 /* Walks the path; *out is NULL where the body does not have it, *group what it would stand in. */
 static int look(const json_t *body, const char *field, const json_t **group, const json_t **out,
@@ -369,8 +368,7 @@ void object_names(enum object_kind kind, const char *path, char *out, size_t siz
     wr_end(&w);
 }
 
-/* --- writing ------------------------------------------------------------------------------------
- */
+/* --- writing -------------------------------------------------------------------------------- */
 
 /* Length of "a.b." in "a.b.c". */
 static size_t group_len(const char *field)
