@@ -15,27 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MS_PER_S   1e3
-#define US_PER_S   1e6
-#define ROUTES_MAX 48 /* what is beyond counts as no route */
-
-/* --- requests by route and status ----------------------------------------------------------- */
-
-static const int codes[] = {200, 201, 204, 400, 401, 403, 404, 405, 413, 415, 429, 500, 503};
-#define N_CODES (sizeof codes / sizeof codes[0])
-
-/* The last of each: no route, another status. */
-static uint64_t requests[ROUTES_MAX + 1][N_CODES + 1];
-
-void api_metrics_count(const struct api_route *route, int status)
-{
-    size_t n, code = 0;
-    const struct api_route *all = api_routes(&n);
-    size_t at = route ? (size_t)(route - all) : ROUTES_MAX;
-    while (code < N_CODES && codes[code] != status)
-        code++;
-    requests[at < ROUTES_MAX ? at : ROUTES_MAX][code]++;
-}
+#define MS_PER_S 1e3
+#define US_PER_S 1e6
 
 /* --- a look at everything that counts ------------------------------------------------------- */
 
@@ -163,9 +144,10 @@ static void build_info(struct metrics_page *p, const struct snapshot *s)
 
 static void request_series(struct metrics_page *p, const char *path, const uint64_t *by_code)
 {
-    for (size_t i = 0; i <= N_CODES; i++) {
+    static const int codes[] = API_METRICS_CODES;
+    for (size_t i = 0; i < API_METRICS_N; i++) {
         char code[12] = "other";
-        if (i < N_CODES)
+        if (codes[i])
             snprintf(code, sizeof code, "%d", codes[i]);
         const struct metrics_label labels[] = {{"path", path}, {"code", code}, {NULL, NULL}};
         if (by_code[i])
@@ -173,27 +155,35 @@ static void request_series(struct metrics_page *p, const char *path, const uint6
     }
 }
 
-/* Routes of one path are one series: where the first of them stands. */
+/* What the routes of one path have come to, the first of which is at `first`; false: an earlier
+ * one has the path. */
+static bool sum_path(const struct api_route *all, size_t n, size_t first, uint64_t *by_code)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t *counted = api_metrics_counted(i);
+        if (strcmp(all[i].path, all[first].path) != 0)
+            continue;
+        if (i < first)
+            return false;
+        for (size_t k = 0; k < API_METRICS_N; k++)
+            by_code[k] += counted[k];
+    }
+    return true;
+}
+
 static void http_requests(struct metrics_page *p, const struct snapshot *s)
 {
     size_t n;
     const struct api_route *all = api_routes(&n);
-    bool is_written[ROUTES_MAX] = {false};
     (void)s;
-    for (size_t i = 0; i < n && i < ROUTES_MAX; i++) {
-        uint64_t sum[N_CODES + 1] = {0};
-        if (is_written[i])
-            continue;
-        for (size_t j = i; j < n && j < ROUTES_MAX; j++) {
-            if (strcmp(all[i].path, all[j].path) != 0)
-                continue;
-            is_written[j] = true;
-            for (size_t k = 0; k <= N_CODES; k++)
-                sum[k] += requests[j][k];
-        }
-        request_series(p, all[i].path, sum);
+    if (n > API_METRICS_ROUTES)
+        n = API_METRICS_ROUTES;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t by_code[API_METRICS_N] = {0};
+        if (sum_path(all, n, i, by_code))
+            request_series(p, all[i].path, by_code);
     }
-    request_series(p, "other", requests[ROUTES_MAX]);
+    request_series(p, "other", api_metrics_counted(API_METRICS_ROUTES));
 }
 
 /* --- the table ------------------------------------------------------------------------------ */
