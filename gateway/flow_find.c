@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/result.h"
 #include "base/secret.h"
+#include "gateway/counters.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ void flow_refuse_verdict(struct flow *f, const struct pin_answer *a)
         answer_retry(&r, a->retry_after_ms);
         flow_refuse(f, r.code, "%s", r.text);
         f->refusal.retry_after_ms = a->retry_after_ms;
+        counters_limit(f->state == FLOW_ADMIT ? LIMIT_APP : LIMIT_PHONE);
         break;
     }
     case PIN_NOT_LIVE:

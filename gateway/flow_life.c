@@ -5,6 +5,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "gateway/config.h"
+#include "gateway/counters.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -118,7 +119,7 @@ static void count(struct flow *f, bool refused)
         i->not_sent++;
 }
 
-static void log_answer(const struct flow *f, bool refused)
+static void log_answer(const struct flow *f, bool refused, int64_t us)
 {
     LOG(LOG_LV_INFO, flow_log_id(f), f->is_resend ? "pin_resend" : "pin_send",
         KV_S("account", f->account), KV_S("app", f->app_id), KV_MSISDN("to", &f->to),
@@ -127,7 +128,7 @@ static void log_answer(const struct flow *f, bool refused)
                                     : "MESSAGE_NOT_SENT"),
         KV_S("outcome", refused ? NULL : pin_attempt_state_name(f->outcome)),
         KV_S("reason", refused ? f->refusal.text : NULL), KV_S("carrier", f->carrier),
-        KV_I("attempt", f->attempt), KV_I("us", mono_diff_us(mono_now(), f->started)));
+        KV_I("attempt", f->attempt), KV_I("us", us));
 }
 
 void flow_answer(struct flow *f, bool refused)
@@ -135,10 +136,12 @@ void flow_answer(struct flow *f, bool refused)
     if (f->is_answered)
         return;
     struct answer a;
+    int64_t us = mono_diff_us(mono_now(), f->started);
     f->is_answered = true;
     event_del(&f->timer);
     count(f, refused);
-    log_answer(f, refused);
+    log_answer(f, refused, us);
+    counters_step(STEP_SEND, us);
     build_answer(f, refused, &a);
     f->cb(f->arg, &a);
 }

@@ -1,8 +1,10 @@
 #include "gateway/pins.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "gateway/counters.h"
 #include "pin/ledger.h"
 
 #include <stdlib.h>
@@ -11,6 +13,7 @@
 struct ask {
     answer_cb cb;
     void *arg;
+    struct mono asked;
     char pin_id[PIN_ID_SIZE];
 };
 
@@ -27,6 +30,7 @@ static struct ask *ask_new(const char *pin_id, answer_cb cb, void *arg)
     }
     k->cb = cb;
     k->arg = arg;
+    k->asked = mono_now();
     str_copy(k->pin_id, sizeof k->pin_id, pin_id);
     return k;
 }
@@ -84,6 +88,8 @@ static void verify_cb(void *arg, const struct pin_answer *v)
     LOG(LOG_LV_INFO, k->pin_id, "pin_verify",
         KV_S("verdict", v->result ? err_name(v->result) : pin_verdict_name(v->verdict)),
         KV_I("attempts_remaining", v->attempts_remaining));
+    counters_verify(v->result, v->verdict);
+    counters_step(STEP_VERIFY, mono_diff_us(mono_now(), k->asked));
     if (v->result)
         answer_store_error(&a, v->result);
     else
@@ -98,8 +104,10 @@ void pins_verify(struct pin_ledger *l, const char *account, const char *pin_id, 
     if (!k)
         return;
     int err = pin_ledger_verify(l, account, pin_id, typed, typed_len, verify_cb, k);
-    if (err)
-        give_up(k, err);
+    if (!err)
+        return;
+    counters_verify(err, PIN_NOT_FOUND);
+    give_up(k, err);
 }
 
 /* --- status ---------------------------------------------------------------------------------- */
