@@ -96,6 +96,19 @@ static const char *parse_web(struct options *o, const struct row *row, const cha
     return "ADDR:PORT, as 127.0.0.1:2780 or [::1]:2780, or none";
 }
 
+/* It stands in JSON as it is. */
+static const char *parse_form_url(struct options *o, const struct row *row, const char *value)
+{
+    size_t len = strlen(value);
+    o->form_url = value;
+    return len <= (size_t)row->max &&
+                   (strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0) &&
+                   strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                 "-._~:/?#[]@!$&()*+,;=%") == len
+               ? NULL
+               : "a URL that begins with http:// or https://";
+}
+
 static const char *parse_system_id(struct options *o, const struct row *row, const char *value)
 {
     if (!*value || strlen(value) > (size_t)row->max)
@@ -201,6 +214,8 @@ static const char *parse_alphabet(struct options *o, const struct row *row, cons
 static const struct row rows[] = {
     VALUE("listen", "ADDR:PORT", parse_listen, 0, "SMPP (127.0.0.1:2775; port 0: any)"),
     VALUE("web", "ADDR:PORT", parse_web, 0, "page of the handsets, or none (127.0.0.1:2780)"),
+    VALUE("form-url", "URL", parse_form_url, OPTIONS_URL_MAX,
+          "application that the page links to (none)"),
     VALUE("system-id", "X", parse_system_id, 16,
           "account (pinbind); repeatable, with a password each"),
     VALUE("password", "Y", parse_password, 64, "its password (password)"),

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #define OPTIONS_ACCOUNTS_MAX 32
+#define OPTIONS_URL_MAX      512
 
 enum id_form { ID_DEC, ID_HEX, ID_UPPER_HEX, ID_DEC_10, ID_UUID };
 
@@ -19,7 +20,8 @@ struct options {
     struct sockaddr_storage listen;
     socklen_t listen_len;
     struct sockaddr_storage web;
-    socklen_t web_len; /* 0: no page */
+    socklen_t web_len;    /* 0: no page */
+    const char *form_url; /* NULL: the page links to none */
     size_t system_ids;
     size_t passwords;
     const char *system_id[OPTIONS_ACCOUNTS_MAX];

@@ -143,6 +143,16 @@ static void healthz(struct web *w, struct evhttp_request *req)
     reply(req, 200, "application/json", body);
 }
 
+/* Where an application can be tried, for the page to link to; null where there is none. */
+static void form_url(struct web *w, struct evhttp_request *req)
+{
+    char body[OPTIONS_URL_MAX + 8] = "null\n";
+    const char *url = w->smsc->opt.form_url;
+    if (url)
+        snprintf(body, sizeof body, "\"%s\"\n", url);
+    reply(req, 200, "application/json", body);
+}
+
 static void write_stream(struct stream *st, const char *text)
 {
     struct evbuffer *buf = evbuffer_new();
@@ -247,6 +257,8 @@ static void request_cb(struct evhttp_request *req, void *arg)
         messages(w, req, evhttp_uri_get_query(uri));
     else if (strcmp(path, "/numbers") == 0)
         reply_json(req, inbox_json_numbers(w->smsc->inbox, NUMBERS_MAX));
+    else if (strcmp(path, "/form") == 0)
+        form_url(w, req);
     else if (strcmp(path, "/events") == 0)
         events(w, req);
     else if (strcmp(path, "/healthz") == 0)

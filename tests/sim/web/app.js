@@ -9,6 +9,7 @@ const list = document.getElementById("list");
 const empty = document.getElementById("empty");
 const status = document.getElementById("status");
 const announce = document.getElementById("announce");
+const form = document.getElementById("form");
 const STATES = {
   ENROUTE: ["On its way", ""], DELIVRD: ["Delivered", "good"], UNDELIV: ["Not delivered", "bad"],
   REJECTD: ["Rejected", "bad"], EXPIRED: ["Expired", "bad"], DELETED: ["Cancelled", "bad"],
@@ -30,16 +31,36 @@ function shown(number) {
   return /^\d{7,}$/.test(number) ? "+" + number : number;
 }
 
+function copyButton(pin, id) {
+  const button = make("button", "copy", "Copy");
+  button.dataset.id = id;
+  button.setAttribute("aria-label", "Copy " + pin);
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(pin);
+      button.textContent = "Copied";
+      announce.textContent = pin + " copied";
+    } catch {
+      button.textContent = "Refused"; // a click on the digits selects them
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  });
+  return button;
+}
+
 function textOf(message) {
+  const line = make("div", "words");
   const p = make("p", "text");
   const found = DIGITS.exec(message.text);
+  line.append(p);
   if (!found) {
     p.textContent = message.text;
-    return p;
+    return line;
   }
   p.append(message.text.slice(0, found.index), make("span", "digits", found[0]),
            message.text.slice(found.index + found[0].length));
-  return p;
+  if (navigator.clipboard) line.append(copyButton(found[0], message.id));
+  return line;
 }
 
 function timeOf(at) {
@@ -66,7 +87,10 @@ function card(message) {
 function showMessages(messages) {
   messages.reverse();
   const fresh = messages.filter((m) => !seen.has(m.id));
+  const at = list.contains(document.activeElement) ? document.activeElement.dataset.id : null;
   list.replaceChildren(...messages.map(card));
+  for (const button of list.querySelectorAll("button"))
+    if (button.dataset.id === at) button.focus();
   empty.hidden = messages.length > 0;
   if (started && fresh.length > 0)
     announce.textContent = `New message from ${fresh[0].from || "unknown sender"}: ${fresh[0].text}`;
@@ -131,6 +155,11 @@ if (wanted) {
   select.append(new Option(shown(wanted), wanted));
   select.value = wanted;
 }
+get("/form").then((text) => {
+  const url = JSON.parse(text);
+  form.hidden = !url;
+  form.href = url;
+}).catch(() => {});
 new EventSource("/events").addEventListener("changed", refresh);
 setInterval(refresh, POLL_MS);
 refresh();
