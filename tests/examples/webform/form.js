@@ -5,6 +5,9 @@
 const PATIENCE_MS = 5 * 60 * 1000;
 const form = document.getElementById("pin-form");
 
+const typed = document.getElementById("number");
+if (typed) typed.setSelectionRange(typed.value.length, typed.value.length);
+
 for (const each of document.forms)
   each.addEventListener("submit", () => {
     for (const button of document.querySelectorAll("button")) button.disabled = true;

@@ -87,7 +87,7 @@ class Forms:
         number = re.sub(r"[\s().\-/\u2010-\u2013]", "", fields.get("number", ""))
         number = re.sub(r"^00", "+", number)
         if not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
-            raise Problem(400, "Write the number with a + and the country code, for example +385 91 234 567.")
+            raise Problem(400, "Write the whole number, with a + and the country code.")
         pin_id = self.api.send(number)
         self.sessions.drop(cookie)
         return self.sessions.new(number=number, pin_id=pin_id)
