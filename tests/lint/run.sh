@@ -18,6 +18,9 @@ config_rows() {
     if [ -f $here/config_rows.py ]; then $py $here/config_rows.py; else sh $here/config_rows.sh; fi
 }
 
+# every metric stands in the man page, with its type and help
+metrics_rows() { sh $here/metrics_rows.sh "${B:-build}"; }
+
 format() {
     find $(ls -d base store smpp pin hlr gateway tests 2>/dev/null) -name node_modules -prune -o -name '*.[ch]' -print |
         xargs -r clang-format --dry-run -Werror
@@ -36,7 +39,7 @@ cppcheck() {
 selftest() { $py $here/selftest.py; }
 
 passed=0 failed=0 all=
-[ $# -gt 0 ] || { all=1; set -- layers headers clang size forbidden config_rows format cppcheck selftest; }
+[ $# -gt 0 ] || { all=1; set -- layers headers clang size forbidden config_rows metrics_rows format cppcheck selftest; }
 for check in "$@"; do
     if "$check"; then
         passed=$((passed + 1))
