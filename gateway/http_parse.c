@@ -389,6 +389,8 @@ static enum http_verb verb_of(unsigned method)
         return HTTP_VERB_POST;
     case HTTP_PUT:
         return HTTP_VERB_PUT;
+    case HTTP_OPTIONS:
+        return HTTP_VERB_OPTIONS;
     default:
         return HTTP_VERB_OTHER;
     }
