@@ -141,6 +141,9 @@ class HttpDoor(Door):
         raise Refused(error["messageId"].replace("SERVICE_UNAVAILABLE", "UNAVAILABLE"), error["text"])
 
 
+DOORS = [VerifyDoor]
+
+
 class Witness:
     """What the SMSC's log says: read on as it grows."""
 

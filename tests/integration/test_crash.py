@@ -11,14 +11,13 @@ import time
 import pytest
 
 import resp
-from load import Load, Promises, Refused, VerifyDoor, Witness
+from load import DOORS, Load, Promises, Refused, Witness
 from procs import SLOW, wait_for
 from world import number
 
 ROUNDS = int(os.environ.get("PINBIND_CRASH_ROUNDS", "50"))
 # Receipts and responses are late, so that a kill falls between any two of submit, response, receipt and its answer.
 LATE = ("--resp-delay", "15", "--shuffle", "--dlr-delay", "60", "--dlr-retry", "300")
-DOORS = [VerifyDoor]
 
 
 @pytest.fixture
