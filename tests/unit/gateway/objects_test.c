@@ -313,7 +313,7 @@ static void the_longest_object_fits_and_is_json(void **state)
     o.tmpl.text[PIN_TEXT_MAX] = 0;
     memset(o.tmpl.voice_name, 0xff, sizeof o.tmpl.voice_name - 1);
     memset(o.tmpl.dlt_telemarketer, 0xff, sizeof o.tmpl.dlt_telemarketer - 1);
-    str_copy(o.tmpl.speech_rate, sizeof o.tmpl.speech_rate, "x\"");
+    str_copy(o.tmpl.speech_rate, sizeof o.tmpl.speech_rate, "inf");
     assert_true(strlen(written(&o)) > 2 * PIN_TEXT_MAX);
     memset(o.tmpl.text, 0xff, PIN_TEXT_MAX);
     assert_true(strlen(written(&o)) > 3 * PIN_TEXT_MAX);
