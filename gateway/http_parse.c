@@ -241,7 +241,7 @@ static void take_header(struct http_parse *p, const char *at, size_t len)
 static bool check_version(struct http_parse *p)
 {
     if (p->lib.http_major != 1 || p->lib.http_minor > 1)
-        fail(p, 505, "HTTP/1.1 and HTTP/1.0 are spoken here");
+        fail(p, 505, "neither HTTP/1.0 nor HTTP/1.1");
     return !p->m.status;
 }
 
