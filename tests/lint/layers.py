@@ -39,7 +39,7 @@ ONLY = {  # library: the files that alone may include it
     "libconfuse": r"^gateway/config[a-z_]*\.c$",
     "http-parser": r"^gateway/http_parse\.c$",
 }
-PUBLIC = r"^(base/[a-z_]+\.h|store/store\.h|smpp/smpp\.h|pin/(pin|ledger|registry)\.h|hlr/hlr\.h)$"
+PUBLIC = r"^(base/[a-z_]+\.h|store/store\.h|smpp/smpp(_inspect)?\.h|pin/(pin|ledger|registry)\.h|hlr/hlr\.h)$"
 GENERATED = {"pin_scripts.h": "pin"}
 
 
