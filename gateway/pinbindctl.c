@@ -1,5 +1,8 @@
-/* pinbindctl: the operator's program.  Talks to the admin socket; `pinkey` works on files alone. */
+/* pinbindctl: the operator's program, over the admin socket; `pinkey` and `decode` need none. */
 #include "base/clock.h"
+#include "base/result.h"
+#include "gateway/config_private.h"
+#include "gateway/ctl_decode.h"
 #include "pin/pin.h"
 
 #include <errno.h>
@@ -36,22 +39,28 @@ static const char usage[] =
     "  config                                 the configuration in effect\n"
     "  reload                                 reads the configuration file again\n"
     "  drain                                  no new work, answers what is open, ends\n"
+    "  decode pdu HEX | -                     what pinbind makes of a PDU, as JSON; -: one a line\n"
+    "  decode receipt TEXT | -                and of the text of a delivery receipt\n"
+    "                 [--text] [--time-zone ZONE] [--alphabet gsm|latin1|ascii]\n"
     "\n"
     "Exit status: 0 done, 1 refused or failed, 2 wrong usage.\n";
 
 /* Commands of two words. */
-static const char *const groups[] = {"pinkey", "account", "key", "app", "message"};
+static const char *const groups[] = {"pinkey", "account", "key", "app", "message", "decode"};
 /* Options that take no value, and those that do. */
 static const char *const flags[] = {"no-look-alikes"};
-static const char *const values[] = {"active-from", "account", "name",   "set",   "app",
-                                     "text",        "type",    "length", "sender"};
+static const char *const values[] = {"active-from", "account",   "name",    "set",
+                                     "app",         "text",      "type",    "length",
+                                     "sender",      "time-zone", "alphabet"};
 #define IS_IN(list, s) is_in(list, sizeof list / sizeof list[0], s)
 
 struct args {
     const char *socket;
     bool json;
     char command[64];
-    json_t *words;   /* what follows the command */
+    json_t *words;    /* what follows the command */
+    const char *item; /* the first of them as it stands: its octets need not be UTF-8 */
+    size_t n_items;
     json_t *options; /* "set" is an array */
 };
 
@@ -106,12 +115,17 @@ static bool add_option(json_t *options, const char *name, const char *value)
     return json_array_append_new(list, json_string(value)) == 0;
 }
 
+static bool is_decode(const struct args *a)
+{
+    return strncmp(a->command, "decode", 6) == 0;
+}
+
 static int take_option(struct args *a, char **argv, int *i)
 {
     const char *name = argv[*i] + 2;
     if (strcmp(name, "json") == 0) {
         a->json = true;
-    } else if (IS_IN(flags, name)) {
+    } else if (IS_IN(flags, name) || (strcmp(name, "text") == 0 && is_decode(a))) {
         json_object_set_new(a->options, name, json_true());
     } else if (!IS_IN(values, name)) {
         return misused("%s: there is no such option", argv[*i]);
@@ -128,10 +142,12 @@ static void take_word(struct args *a, const char *word)
     size_t n = strlen(a->command);
     bool second = n && !strchr(a->command, ' ') && !json_array_size(a->words) &&
                   IS_IN(groups, a->command);
-    if (n && !second)
+    if (n && !second) {
+        a->item = a->n_items++ ? a->item : word;
         json_array_append_new(a->words, json_string(word));
-    else
+    } else {
         snprintf(a->command + n, sizeof a->command - n, "%s%s", n ? " " : "", word);
+    }
 }
 
 static int parse_args(char **argv, struct args *a)
@@ -150,7 +166,7 @@ static int parse_args(char **argv, struct args *a)
             a->socket = argv[++i];
         else if (strncmp(argv[i], "--", 2) == 0)
             status = take_option(a, argv, &i);
-        else if (argv[i][0] == '-')
+        else if (argv[i][0] == '-' && argv[i][1])
             status = strcmp(argv[i], "-s") == 0 ? misused("-s: a socket is expected")
                                                 : misused("%s: there is no such option", argv[i]);
         else
@@ -193,6 +209,50 @@ static int pinkey(const struct args *a, bool add)
         printf("%s: %s\n", file, add ? "a key generation was added" : "made");
     json_decref(made);
     return 0;
+}
+
+/* --- decode ------------------------------------------------------------------------------------
+ */
+
+static int decode_options(const struct args *a, struct ctl_decode *d)
+{
+    static const char *const alphabets[] = {
+        [SMPP_GSM] = "gsm", [SMPP_LATIN1] = "latin1", [SMPP_ASCII] = "ascii"};
+    const char *zone = json_string_value(json_object_get(a->options, "time-zone"));
+    const char *alphabet = json_string_value(json_object_get(a->options, "alphabet"));
+    const char *expected = zone ? config_zone_check(zone) : NULL;
+    if (expected)
+        return misused("--time-zone %s: %s", zone, expected);
+    d->utc_offset_min = zone ? config_zone_minutes(zone) : 0;
+    for (size_t i = 0; alphabet && i < sizeof alphabets / sizeof alphabets[0]; i++) {
+        if (strcmp(alphabets[i], alphabet) == 0) {
+            d->alphabet = (enum smpp_alphabet)i;
+            alphabet = NULL;
+        }
+    }
+    return alphabet ? misused("--alphabet %s: gsm, latin1 or ascii is expected", alphabet) : 0;
+}
+
+static int decode(const struct args *a)
+{
+    char why[80];
+    struct ctl_decode d = {.is_receipt = strcmp(a->command, "decode receipt") == 0,
+                           .with_text = json_object_get(a->options, "text") != NULL,
+                           .is_compact = a->json};
+    if (!d.is_receipt && strcmp(a->command, "decode pdu") != 0)
+        return misused("decode: pdu or receipt is expected");
+    if (a->n_items != 1)
+        return misused("%s: one %s is expected, in quotes where it has blanks, or - for lines",
+                       a->command, d.is_receipt ? "TEXT" : "HEX");
+    int err = decode_options(a, &d);
+    if (err)
+        return err;
+    if (strcmp(a->item, "-") == 0) {
+        err = ctl_decode_lines(&d, stdin, stdout);
+        return err == ERR_INVALID ? 1 : err ? fail("%s", err_text(err)) : 0;
+    }
+    struct smpp_str item = {a->item, strlen(a->item)};
+    return ctl_decode_item(&d, item, stdout, why) ? fail("%s", why) : 0;
 }
 
 /* --- the admin socket --------------------------------------------------------------------------
@@ -433,6 +493,8 @@ int main(int argc, char **argv)
             status = pinkey(&a, add);
         else
             status = misused("pinkey: new or add is expected");
+    } else if (is_decode(&a)) {
+        status = decode(&a);
     } else {
         status = remote(&a);
     }
