@@ -143,6 +143,17 @@ void pin_act_put_int(struct act *a, int64_t v)
     pin_act_put(a, text, w.len);
 }
 
+void pin_act_put_owner(struct act *a, const struct pin_owner *owner)
+{
+    char text[PIN_ACCOUNT_SIZE + MSISDN_MAX + 1];
+    struct wr w = wr_init(text, sizeof text);
+
+    wr_str(&w, owner->account);
+    wr_u8(&w, ' ');
+    wr_bytes(&w, owner->msisdn->digits, owner->msisdn->len);
+    pin_act_put(a, text, w.len);
+}
+
 /* --- sending and repeating ------------------------------------------------------------------- */
 
 static void act_fail(struct act *a, int err);

@@ -249,8 +249,9 @@ int pin_ledger_status(struct pin_ledger *l, const char *account, const char *pin
 int pin_ledger_cancel(struct pin_ledger *l, const char *account, const char *pin_id,
                       pin_ledger_cb cb, void *arg) __attribute__((warn_unused_result));
 
-/* The PINs of a number and application, from pb:{BBB}:log:<account>:<app>:<msisdn>, a list of
- * pinIds that open writes; those whose record is gone are left out. */
+/* The PINs of a number and application, newest first, PIN_OK also where there are none.  open
+ * writes their ids into the number's own key (pb:{BBB}:phone:<account>:<app>:<msisdn>, no list of
+ * its own: that costs two commands and a key); those whose record is gone are left out. */
 int pin_ledger_seen(struct pin_ledger *l, const struct pin_owner *owner, pin_ledger_cb cb,
                     void *arg) __attribute__((warn_unused_result));
 

@@ -147,15 +147,13 @@ static void put_fixed(struct act *a, const struct pin_open *o)
     pin_act_put(a, packed, w.len);
 }
 
-static void put_owner(struct act *a, const struct pin_owner *owner)
+static void put_pin_id(struct act *a, const char *pin_id)
 {
-    char text[PIN_ACCOUNT_SIZE + MSISDN_MAX + 1];
-    struct wr w = wr_init(text, sizeof text);
+    uint8_t packed[(PIN_ID_SIZE - 1) / 2];
 
-    wr_str(&w, owner->account);
-    wr_u8(&w, ' ');
-    wr_bytes(&w, owner->msisdn->digits, owner->msisdn->len);
-    pin_act_put(a, text, w.len);
+    if (hex_decode(pin_id, PIN_ID_SIZE - 1, packed) < 0)
+        a->overflow = true; /* open_is_valid() has looked at it */
+    pin_act_put(a, packed, sizeof packed);
 }
 
 static void put_fields(struct act *a, const struct pin_open *o)
@@ -164,12 +162,13 @@ static void put_fields(struct act *a, const struct pin_open *o)
 
     put_checks(a, o);
     put_attempt(a, o->carrier);
-    put_owner(a, &o->owner);
+    pin_act_put_owner(a, &o->owner);
     memcpy(ids, o->owner.app_id, APP_LEN);
     memcpy(ids + APP_LEN, o->template_id, APP_LEN);
     pin_act_put(a, ids, sizeof ids);
     put_fixed(a, o);
     pin_act_put(a, o->drawn->nonce, PIN_NONCE_SIZE);
+    put_pin_id(a, o->drawn->pin_id);
     for (size_t at = 0; at < o->sealed_len; at += PIECE) {
         size_t left = o->sealed_len - at;
         char name[8];

@@ -39,6 +39,7 @@ _Static_assert(PIN_PENDING == 0 && PIN_LIVE == 1 && PIN_VERIFIED == 2 && PIN_EXH
 _Static_assert(PIN_ATT_ACCEPTED == 6 && PIN_ATT_PENDING == 10 && PIN_ATT_REFUSED == 11 &&
                    PIN_ATT_IN_DOUBT == 12 && PIN_ATT_NOT_SENT == 13,
                "attempt states of the scripts");
+_Static_assert((PIN_SEEN_MAX - 1) * 22 == 2178, "PINs of a number in the script of open");
 
 #define NAME(table, i) ((size_t)(i) < sizeof(table) / sizeof((table)[0]) ? (table)[i] : "?")
 

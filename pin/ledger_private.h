@@ -20,7 +20,8 @@
  * pb:{BBB}:phone:<account>:<app>:<msisdn>, a string:
  *   send window: start ms 6, count 4; last order of opening 4; life of the key, ms 6;
  *   live PIN: its order 4 (0: none), pinId 32; verify window: start ms 6, count 4;
- *   last three verifies: request id 8, verdict 1, attempts left 2
+ *   last three verifies: request id 8, verdict 1, attempts left 2 (octets of 255: none);
+ *   PINs opened, newest first, at most PIN_SEEN_MAX: pinId 16, end of the record ms 6
  * pb:{AAA}:applimit:<app>:  w  start ms 8, count 4;  r  last 16 request ids
  * pb:{MMM}:dlr:<carrier>:<id> (in the mode auto with ":<msisdn>" behind it), a string:
  *   M pinId 32, attempt 1, msisdn; then newline and a receipt that is not recorded yet
@@ -47,9 +48,9 @@
 
 extern struct store_script pin_ledger_script_open, pin_ledger_script_attempt,
     pin_ledger_script_note, pin_ledger_script_verify, pin_ledger_script_cancel,
-    pin_ledger_script_status, pin_ledger_script_admit, pin_ledger_script_unadmit,
-    pin_ledger_script_park, pin_ledger_script_claim, pin_ledger_script_done,
-    pin_ledger_script_unpark;
+    pin_ledger_script_status, pin_ledger_script_seen, pin_ledger_script_admit,
+    pin_ledger_script_unadmit, pin_ledger_script_park, pin_ledger_script_claim,
+    pin_ledger_script_done, pin_ledger_script_unpark;
 
 /* --- the ledger ---------------------------------------------------------------------------- */
 
@@ -121,6 +122,7 @@ void pin_act_key(struct act *a, const struct key *k);
 void pin_act_put(struct act *a, const void *p, size_t len);
 void pin_act_put_str(struct act *a, const char *s);
 void pin_act_put_int(struct act *a, int64_t v);
+void pin_act_put_owner(struct act *a, const struct pin_owner *owner); /* as in field a */
 /* The last thing that a call of the public interface does: 0, or an error and the act is gone. */
 int pin_act_start(struct act *a) __attribute__((warn_unused_result));
 /* From a continuation. */

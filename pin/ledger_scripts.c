@@ -8,6 +8,7 @@ struct store_script pin_ledger_script_note = {"ledger_note", pin_script_ledger_n
 struct store_script pin_ledger_script_verify = {"ledger_verify", pin_script_ledger_verify, ""};
 struct store_script pin_ledger_script_cancel = {"ledger_cancel", pin_script_ledger_cancel, ""};
 struct store_script pin_ledger_script_status = {"ledger_status", pin_script_ledger_status, ""};
+struct store_script pin_ledger_script_seen = {"ledger_seen", pin_script_ledger_seen, ""};
 struct store_script pin_ledger_script_admit = {"ledger_admit", pin_script_ledger_admit, ""};
 struct store_script pin_ledger_script_unadmit = {"ledger_unadmit", pin_script_ledger_unadmit, ""};
 struct store_script pin_ledger_script_park = {"ledger_park", pin_script_ledger_park, ""};

@@ -13,14 +13,13 @@ local start, used, ring, live, p = 0, 0, '', 0, redis.call('GET', phone)
 if p then
     live = struct.unpack('>I4', p, 21)
     start, used = struct.unpack('>I6I4', p, 57)
-    ring = string.sub(p, 67)
+    ring = string.sub(p, 67, 99)
 end
 -- The number's last three requests with their verdicts: 8 octets, verdict, attempts left.
-for at = 1, #ring, 11 do
-    if string.sub(ring, at, at + 7) == ARGV[1] then
-        local verdict, rest = struct.unpack('>BI2', ring, at + 8)
-        return verdict + 16 * rest
-    end
+local at = string.find(ring, ARGV[1], 1, true)
+if at and at % 11 == 1 then
+    local verdict, rest = struct.unpack('>BI2', ring, at + 8)
+    return verdict + 16 * rest
 end
 if now - start >= window then
     start, used = now, 0
@@ -48,7 +47,7 @@ end
 local v = struct.pack('>I6I4c8BI2', start, used + 1, ARGV[1], verdict, rest) ..
     string.sub(ring, 1, 22)
 if p then
-    redis.call('SET', phone, string.sub(p, 1, 56) .. v, 'KEEPTTL')
+    redis.call('SET', phone, string.sub(p, 1, 56) .. v .. string.sub(p, 100), 'KEEPTTL')
 else
     redis.call('SET', phone, struct.pack('>I6I4I4I6', 0, 0, seq, 0) .. string.rep('\0', 36) .. v,
         'PX', 86400000)

@@ -33,10 +33,16 @@ static void wait_through(struct rig *r, struct got *g)
     for (size_t m = 0; m < 2; m++)                                                                 \
         for (int step = 0; step < STEPS; step++)
 
+static const char *phone_of(const struct sample *s)
+{
+    static char phone[128];
+    snprintf(phone, sizeof phone, "pb:{%.3s}:phone:demo:" RIG_APP ":" NUMBER, s->drawn.pin_id);
+    return phone;
+}
+
 static int counted_sends(struct rig *r, const struct sample *s)
 {
-    char phone[128];
-    snprintf(phone, sizeof phone, "pb:{%.3s}:phone:demo:" RIG_APP ":" NUMBER, s->drawn.pin_id);
+    const char *phone = phone_of(s);
     redisReply *reply = redisCommand(r->look, "GET %s", phone);
     assert_int_equal(reply->type, REDIS_REPLY_STRING);
     int n = (uint8_t)reply->str[9];
@@ -55,9 +61,46 @@ static void open_repeated_counts_once(void **state)
         assert_int_equal(g.a.verdict, PIN_OK);
         assert_int_equal(g.a.attempt, 1);
         assert_int_equal(counted_sends(r, &s), 1);
+        assert_int_equal(look(r, "STRLEN %s", phone_of(&s)), 99 + 22); /* listed once */
         do_status(r, &s, &st);
         assert_int_equal(st.record.expires_ms, g.a.expires_ms);
         assert_int_equal(r->proxy_hits, step == 0);
+        rig_flush(r);
+    }
+}
+
+static void an_open_repeated_after_another_one_is_listed_once(void **state)
+{
+    struct rig *r = *state;
+    struct sample first = sample_opened(r, NUMBER), s = sample_new(r, NUMBER),
+                  between = sample_new(r, NUMBER);
+    struct got g = {0}, h = {0};
+    proxy_arm(r, PROXY_HOLD, 0);
+    assert_int_equal(sample_open(r, &s, 0, &g), 0);
+    RUN_UNTIL(r, r->proxy_hits);
+    wait_for(r, sample_open(r, &between, 1, &h), &h); /* at the other gateway */
+    wait_through(r, &g);
+    assert_int_equal(g.a.result, 0);
+    assert_int_equal(g.a.verdict, PIN_OK);
+    assert_int_equal(counted_sends(r, &first), 3);
+    assert_int_equal(look(r, "STRLEN %s", phone_of(&s)), 99 + 3 * 22);
+}
+
+static void count_seen_cb(void *arg, const struct pin_answer *answer)
+{
+    got_cb(arg, answer);
+    assert_true(answer->result < 0 || answer->n_seen == 1);
+}
+
+static void seen_repeated_answers(void **state)
+{
+    struct rig *r = *state;
+    for (size_t m = 0; m < 2; m++) {
+        struct sample s = sample_opened(r, NUMBER);
+        struct got g = {0};
+        WITH_LOSS(r, modes[m], 0, &g,
+                  pin_ledger_seen(r->ledger[0], &(struct pin_owner){"demo", RIG_APP, &s.msisdn},
+                                  count_seen_cb, &g));
         rig_flush(r);
     }
 }
@@ -391,6 +434,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(open_repeated_counts_once),
+        T(an_open_repeated_after_another_one_is_listed_once),
+        T(seen_repeated_answers),
         T(admit_repeated_counts_once),
         T(attempt_repeated_wins_again_and_writes_one),
         T(resend_repeated_counts_once),
