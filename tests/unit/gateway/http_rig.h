@@ -12,6 +12,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -93,6 +94,7 @@ static inline int rig_setup(void **state)
     struct rig *g = calloc(1, sizeof *g);
     char why[200];
     assert_non_null(g);
+    signal(SIGPIPE, SIG_IGN); /* as the daemon does */
     log_set_level(LOG_LV_ERROR);
     g->base = event_base_new();
     g->reap = reap_new(g->base);
