@@ -15,6 +15,7 @@
 struct event_base;
 struct reap;
 struct admin_server;
+struct api;
 struct carriers;
 struct config;
 struct flows;
@@ -34,6 +35,7 @@ struct admin_env {
     struct carriers *carriers;
     struct flows *flows;
     struct resp_server *resp;
+    const struct api *api;
     struct gateway *gateway; /* reload and drain */
 };
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "gateway/answer_json.h"
+#include "gateway/api.h"
 #include "gateway/carriers.h"
 #include "gateway/config.h"
 #include "gateway/flow.h"
@@ -351,6 +352,19 @@ static json_t *clients_json(const struct admin_env *env)
                      (json_int_t)i.limits_hit, "auth_failures", (json_int_t)i.auth_failures);
 }
 
+/* The API's listener; /metrics has the other one's. */
+static json_t *api_json(const struct admin_env *env)
+{
+    struct api_info i;
+    api_info(env->api, &i);
+    return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "connections", (int)i.connections,
+                     "accepted", (json_int_t)i.http.accepted, "requests",
+                     (json_int_t)i.http.requests, "malformed", (json_int_t)i.http.malformed,
+                     "timeouts", (json_int_t)i.http.timeouts, "limits_hit",
+                     (json_int_t)i.http.limits_hit, "tls_failures", (json_int_t)i.http.tls_failures,
+                     "auth_failures", (json_int_t)i.auth_failures);
+}
+
 static json_t *carriers_json(const struct admin_env *env)
 {
     struct carriers_info i;
@@ -363,10 +377,11 @@ static json_t *carriers_json(const struct admin_env *env)
 
 static void cmd_info(struct admin_request *r)
 {
-    admin_ok(r, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "version", PINBIND_VERSION, "node",
-                          r->env->config->node, "store", store_json(r->env), "sends",
+    admin_ok(r, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "version", PINBIND_VERSION,
+                          "node", r->env->config->node, "store", store_json(r->env), "sends",
                           flows_json(r->env), "ledger", ledger_json(r->env), "carriers",
-                          carriers_json(r->env), "clients", clients_json(r->env)));
+                          carriers_json(r->env), "clients", clients_json(r->env), "api",
+                          api_json(r->env)));
 }
 
 static void cmd_config(struct admin_request *r)

@@ -5,6 +5,7 @@
 #include "base/reap.h"
 #include "base/result.h"
 #include "gateway/admin.h"
+#include "gateway/api.h"
 #include "gateway/carriers.h"
 #include "gateway/config.h"
 #include "gateway/flow.h"
@@ -38,6 +39,7 @@ struct gateway {
     struct flows *flows;
     struct carriers *carriers;
     struct resp_server *resp;
+    struct api *api;
     struct admin_server *admin;
     struct event *drain_limit, *drain_look;
     bool is_listening, is_ready, is_draining;
@@ -144,6 +146,20 @@ static int start_carriers(struct gateway *g, char *why, size_t why_size)
     return 0;
 }
 
+static struct api *new_api(struct gateway *g, char *why, size_t why_size)
+{
+    struct api_env e = {.base = g->base,
+                        .reap = g->reap,
+                        .config = g->config,
+                        .flows = g->flows,
+                        .ledger = g->ledger,
+                        .registry = g->registry,
+                        .carriers = g->carriers,
+                        .store = g->store,
+                        .resp = g->resp};
+    return api_new(&e, why, why_size);
+}
+
 static int start_doors(struct gateway *g, char *why, size_t why_size)
 {
     struct resp_env r = {.base = g->base,
@@ -164,7 +180,11 @@ static int start_doors(struct gateway *g, char *why, size_t why_size)
     g->resp = resp_server_new(&r, why, why_size);
     if (!g->resp)
         return ERR_IO;
+    g->api = new_api(g, why, why_size);
+    if (!g->api)
+        return ERR_IO;
     a.resp = g->resp;
+    a.api = g->api;
     g->admin = admin_server_new(&a, why, why_size);
     if (!g->admin)
         return ERR_IO;
@@ -220,11 +240,13 @@ static void look_cb(evutil_socket_t fd, short what, void *arg)
 {
     struct gateway *g = arg;
     static const struct timeval soon = {0, DRAIN_LOOK_MS * 1000};
-    struct resp_info info;
+    struct resp_info resp;
+    struct api_info api;
     (void)fd;
     (void)what;
-    resp_server_info(g->resp, &info);
-    if (info.connections) {
+    resp_server_info(g->resp, &resp);
+    api_info(g->api, &api);
+    if (resp.connections || api.connections) {
         event_add(g->drain_look, &soon);
         return;
     }
@@ -276,6 +298,7 @@ void gateway_drain(struct gateway *g, const char *reason)
     }
     event_add(g->drain_limit, &limit);
     resp_server_drain(g->resp);
+    api_drain(g->api);
     flows_drain(g->flows, flows_drained_cb, g);
 }
 
@@ -298,6 +321,8 @@ static int prepare(struct gateway *g, struct config **fresh, struct gateway_relo
     snprintf(out->why, sizeof out->why, "out of memory");
     err = config_keep_running(*fresh, g->config, out->needs_restart, sizeof out->needs_restart);
     if (!err)
+        err = api_prepare(g->api, *fresh, out->why, sizeof out->why);
+    if (!err)
         err = carriers_prepare(g->carriers, *fresh, out->why, sizeof out->why);
     return err;
 }
@@ -308,6 +333,7 @@ static void swap(struct gateway *g, const struct config *fresh, struct gateway_r
     carriers_reload(g->carriers, &out->carriers);
     flows_reload(g->flows, fresh);
     resp_server_reload(g->resp, &fresh->verify_socket);
+    api_reload(g->api, fresh);
     admin_server_reload(g->admin, fresh);
     config_free(g->config);
     g->config = fresh;
@@ -351,6 +377,7 @@ void gateway_free(struct gateway *g)
     pin_ledger_free(g->ledger);
     carriers_free(g->carriers); /* outcomes of submits find their flows gone */
     pin_registry_free(g->registry);
+    api_free(g->api);
     resp_server_free(g->resp);
     store_free(g->store);
     event_base_loop(g->base, EVLOOP_NONBLOCK); /* look-ups that were cancelled tell so first */
