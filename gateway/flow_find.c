@@ -5,6 +5,7 @@
 #include "gateway/flow_private.h"
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/result.h"
 #include "base/secret.h"
 #include "gateway/counters.h"
@@ -60,6 +61,7 @@ static int take_record(struct flow *f, const struct pin_record *r)
     size_t n;
     str_copy(f->app_id, sizeof f->app_id, r->app_id);
     str_copy(f->template_id, sizeof f->template_id, r->template_id);
+    f->template_revision = r->template_revision;
     f->to = r->msisdn;
     f->spec = r->spec;
     str_copy(f->drawn.pin_id, sizeof f->drawn.pin_id, r->pin_id);
@@ -161,7 +163,12 @@ static void template_cb(void *arg, int result, const struct pin_template *t)
     if (!f)
         return;
     int err = result ? result : take_template(f, t);
-    if (err == ERR_NOTFOUND) {
+    if (err == ERR_NOTFOUND && f->template_revision) {
+        LOG(LOG_LV_DEBUG, flow_log_id(f), "template_revision_gone",
+            KV_S("template", f->template_id), KV_I("revision", f->template_revision));
+        f->template_revision = 0; /* the newest will have to do */
+        flow_act_find_template(f);
+    } else if (err == ERR_NOTFOUND) {
         flow_refuse(f, ANSWER_NOT_FOUND, "no such message template in that application");
         flow_event(f, EV_REFUSED);
     } else if (err) {
@@ -171,8 +178,9 @@ static void template_cb(void *arg, int result, const struct pin_template *t)
     }
 }
 
+/* A resend goes out with the text that the PIN went out with. */
 void flow_act_find_template(struct flow *f)
 {
-    pin_registry_find_template(f->all->env.registry, f->account, f->app_id, f->template_id,
-                               template_cb, flow_arg(f));
+    const struct pin_template_ref ref = {f->app_id, f->template_id, f->template_revision};
+    pin_registry_find_revision(f->all->env.registry, f->account, &ref, template_cb, flow_arg(f));
 }

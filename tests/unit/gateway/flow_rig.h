@@ -42,6 +42,7 @@ static struct {
     void *arg; /* of the flow, as seen by whom it last called */
     void *callback[STEPS];
     int unadmitted;
+    uint32_t revision;    /* of the template, that was asked for last */
     struct pin_sent sent; /* the last one */
     char submitted_to, opened_for;
     int64_t submit_left_ms;
@@ -167,11 +168,14 @@ void pin_registry_find_app(struct pin_registry *r, const char *account, const ch
         app_is(0, true);
 }
 
-void pin_registry_find_template(struct pin_registry *r, const char *account, const char *app_id,
-                                const char *id, pin_template_cb cb, void *arg)
+void pin_registry_find_revision(struct pin_registry *r, const char *account,
+                                const struct pin_template_ref *ref, pin_template_cb cb, void *arg)
 {
-    (void)r, (void)account, (void)app_id;
-    assert_string_equal(id, MSG);
+    (void)r;
+    assert_string_equal(account, "demo");
+    assert_string_equal(ref->app_id, APP);
+    assert_string_equal(ref->id, MSG);
+    t.revision = ref->revision;
     assert_int_equal(begin(FIND_TEMPLATE, (void *)(uintptr_t)cb, arg), 0);
     if (t.at_once)
         template_is(0);
@@ -241,6 +245,7 @@ static inline void act_is(enum step step, int result, enum pin_verdict verdict)
         a.record = rec;
         strcpy(rec->app_id, APP);
         strcpy(rec->template_id, MSG);
+        rec->template_revision = 3;
         strcpy(rec->pin_id, PIN);
         assert_int_equal(msisdn_parse("385911234567", 12, &rec->msisdn), 0);
         rec->spec = (struct pin_spec){PIN_NUMERIC, 6, false};

@@ -133,7 +133,7 @@ static int tear_down(void **state)
     reap_free(t.reap);
     event_base_free(t.base);
     if (t.config.refs != 1)
-        return -1; /* a flow did not give its configuration back */
+        return -1;                   /* a flow did not give its configuration back */
     return t.submits_after_not_sent; /* of no test */
 }
 
@@ -263,6 +263,44 @@ static void a_resend_is_the_same_pin_again(void **state)
     act_is(SENT, 0, PIN_OK);
     assert_over(ANSWER_OK, "MESSAGE_SENT");
     assert_int_equal(t.calls[OPEN], 0);
+}
+
+static void a_resend_asks_for_its_revision_and_takes_the_newest_when_that_is_gone(void **state)
+{
+    (void)state;
+    to_template();
+    assert_int_equal(t.revision, 0); /* a send: the newest */
+    for (int is_gone = 0; is_gone < 3; is_gone++) {
+        afresh();
+        to_locate();
+        act_is(STATUS, 0, PIN_OK);
+        app_is(0, true);
+        assert_int_equal(t.revision, 3);
+        for (int i = 0; i < is_gone; i++) {
+            template_is(ERR_NOTFOUND);
+            assert_int_equal(t.revision, 0);
+        }
+        assert_int_equal(t.calls[FIND_TEMPLATE], is_gone ? 2 : 1);
+        if (is_gone == 2) {
+            turn();
+            assert_over(ANSWER_NOT_FOUND, "");
+        } else {
+            template_is(0);
+            assert_int_equal(flow_at_hand()->state, FLOW_ADMIT);
+        }
+    }
+}
+
+static void a_resend_whose_revision_cannot_be_asked_for_goes_out_with_no_other(void **state)
+{
+    (void)state;
+    to_locate();
+    act_is(STATUS, 0, PIN_OK);
+    app_is(0, true);
+    template_is(ERR_TIMEOUT);
+    turn();
+    assert_over(ANSWER_UNAVAILABLE, "");
+    assert_int_equal(t.calls[FIND_TEMPLATE], 1);
 }
 
 static void lookups_may_answer_inside_the_call(void **state)
@@ -695,6 +733,8 @@ int main(void)
         TEST(a_drain_without_flows_is_over_at_once),
         TEST(a_send_is_recorded_before_it_is_answered),
         TEST(a_resend_is_the_same_pin_again),
+        TEST(a_resend_asks_for_its_revision_and_takes_the_newest_when_that_is_gone),
+        TEST(a_resend_whose_revision_cannot_be_asked_for_goes_out_with_no_other),
         TEST(lookups_may_answer_inside_the_call),
         TEST(a_step_that_fails_before_the_submit_is_the_answer),
         TEST(an_application_or_template_that_is_not_there_is_the_answer),
