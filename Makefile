@@ -4,6 +4,7 @@
 #   make check      lint, unit, integration make asan       the same tests under ASan and UBSan
 #   make valgrind   unit tests              make fuzz       each target FUZZ_SECONDS
 #   make bench      measurements            make cover      line coverage of the tests
+#   make interop    the demo's pages in Chromium
 #   make demo       the first run           make install    DESTDIR, PREFIX
 
 ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
@@ -109,6 +110,9 @@ unit: $(UNIT)
 integration: all $(OPINION)
 	@PINBIND_BUILD='$(B)' sh tests/integration/run.sh
 
+interop: all
+	@PINBIND_BUILD='$(B)' sh tests/interop/run.sh
+
 # Builds first, so that the tests are run and counted even where one part of them fails.
 check: all $(UNIT) $(OPINION)
 	+@MAKE='$(MAKE)' B='$(B)' sh tests/run.sh lint unit integration
@@ -165,5 +169,5 @@ clean:
 
 -include $(OBJ:.o=.d) $(wildcard $(B)/tests/*/*.d $(B)/tests/*/*/*.d $(B)/gateway/*.d)
 
-.PHONY: all lint syntax unit integration check asan sanitized valgrind fuzz fuzz-run bench cover cover-run \
+.PHONY: all lint syntax unit integration interop check asan sanitized valgrind fuzz fuzz-run bench cover cover-run \
         demo install clean
