@@ -255,6 +255,44 @@ int pin_keyring_load(const char *path, struct pin_keyring **out, char *why, size
     return err;
 }
 
+/* Each generation of the ring must be there still, with its key. */
+static int check_kept(const struct source *src, const struct pin_keyring *ring,
+                      const struct pin_keyring *fresh)
+{
+    for (size_t i = 0; i < PIN_KEY_SLOTS; i++) {
+        const struct pin_key *old = ring->slots[i];
+        const struct pin_key *key = old ? pin_keyring_by_id(fresh, old->id) : NULL;
+        if (old && !key)
+            return pin_why(src->why, src->why_size, ERR_INVALID,
+                           "%s lacks ID %u, whose PINs may be alive: put it back, or restart to "
+                           "do without it",
+                           src->path, old->id);
+        if (old && !secret_equal(old->k.data, old->k.len, key->k.data, key->k.len))
+            return pin_why(src->why, src->why_size, ERR_INVALID,
+                           "%s holds another key under ID %u, whose PINs may be alive: put the "
+                           "old one back, and the new one under an ID of its own",
+                           src->path, old->id);
+    }
+    return 0;
+}
+
+int pin_keyring_reload(struct pin_keyring *ring, const char *path, char *why, size_t why_size)
+{
+    const struct source src = {path, 0, why, why_size};
+    struct pin_keyring *fresh = NULL;
+    int err = pin_keyring_load(path, &fresh, why, why_size);
+    if (err)
+        return err;
+    err = check_kept(&src, ring, fresh);
+    if (!err) {
+        struct pin_keyring old = *ring;
+        *ring = *fresh;
+        *fresh = old; /* to be wiped */
+    }
+    pin_keyring_free(fresh);
+    return err;
+}
+
 void pin_keyring_free(struct pin_keyring *ring)
 {
     if (!ring)

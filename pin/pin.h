@@ -32,6 +32,12 @@ struct pin_keyring;
 /* ERR_NOTFOUND, ERR_DENIED (mode wider than 0600), ERR_INVALID...; why: a sentence for a person. */
 int pin_keyring_load(const char *path, struct pin_keyring **out, char *why, size_t why_size)
     __attribute__((warn_unused_result));
+/* Reads the file anew into the same ring: all of it when it is good, else nothing has changed.
+ * Generations can be added, and become active at another time.  ERR_INVALID also when one that
+ * the ring has is missing, or is another key: its PINs may be alive, so doing without it takes a
+ * restart.  The DRBG goes on as it is. */
+int pin_keyring_reload(struct pin_keyring *ring, const char *path, char *why, size_t why_size)
+    __attribute__((warn_unused_result));
 void pin_keyring_free(struct pin_keyring *ring);
 /* Makes a key file (0600) with one generation active now; ERR_EXISTS when there is one. */
 int pin_keyfile_new(const char *path, char *why, size_t why_size)
