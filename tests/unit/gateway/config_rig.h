@@ -1,4 +1,5 @@
-/* Files in a folder of their own, and the pieces that a good configuration is made of. */
+/* Files in a folder of their own, the pieces that a good configuration is made of, and for each row
+ * a file in which it has another value. */
 #ifndef TESTS_UNIT_GATEWAY_CONFIG_RIG_H
 #define TESTS_UNIT_GATEWAY_CONFIG_RIG_H
 
@@ -83,6 +84,87 @@ static inline struct config *load_text(const char *text)
         fail_msg("%s: %s", err_name(err), error.text);
     assert_string_equal(error.text, "");
     return config;
+}
+
+static inline char *print_config(const struct config *config)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    config_print(config, f);
+    fclose(f);
+    return text;
+}
+
+/* A value that is not the default, as it is written in the file and printed again. */
+static inline const char *other_value(const struct config_row *row, char *out, size_t size)
+{
+    static const char *const special[][2] = {
+        {"url", "\"redis://127.0.0.1:6379/1\""},
+        {"unix", "\"/tmp/x.sock\""},
+        {"tcp", "\"127.0.0.1:2777\""},
+        {"listen", "\"127.0.0.1:8088\""},
+        {"noc_listen", "\"[::1]:8089\""},
+        {"tls_cert_file", "\"/tmp/cert.pem\""},
+        {"tls_key_file", "\"/tmp/key.pem\""},
+        {"hosts", "{\"one.example\", \"192.0.2.1\"}"},
+        {"local_address", "\"::1\""},
+        {"log_level", "\"debug\""},
+        {"default_alphabet", "\"latin1\""},
+        {"validity", "\"none\""},
+        {"message_id", "\"resp-hex-dlr-dec\""},
+        {"receipt_time_zone", "\"-03:30\""},
+        {"prefixes", "{\"385\", \"1\"}"},
+        {"carriers", "{\"acme\"}"},
+        {"password", "\"***\""},
+        {"source_npi", "9"},
+        {"dest_npi", "9"},
+        {"pin_key_file", "\"/tmp/pin.key\""},
+    };
+    for (size_t i = 0; i < sizeof special / sizeof special[0]; i++)
+        if (strcmp(row->name, special[i][0]) == 0)
+            return special[i][1];
+    if (strcmp(row->name, "password_file") == 0)
+        snprintf(out, size, "\"%s\"", path_of("acme.pass"));
+    else if (strcmp(row->type, "integer") == 0)
+        snprintf(out, size, "%d", atoi(row->fallback) + 1);
+    else
+        return strcmp(row->type, "octal") == 0     ? "0640"
+               : strcmp(row->type, "boolean") == 0 ? "true"
+                                                   : "\"x1\"";
+    return out;
+}
+
+static inline const char *titled(const char *section)
+{
+    return strcmp(section, "carrier") == 0 ? "carrier acme"
+           : strcmp(section, "route") == 0 ? "route default"
+                                           : section;
+}
+
+/* A good file in which this one row has that value. */
+static inline char *file_with(const struct config_row *row, const char *value)
+{
+    char *text = NULL;
+    const char *s = row->section, *k = row->name;
+    bool carrier = !strcmp(s, "carrier"), route = !strcmp(s, "route");
+    char line[400];
+    const char *with = strcmp(k, "tls_cert_file") == 0  ? "tls_key_file = \"/k\"\n"
+                       : strcmp(k, "tls_key_file") == 0 ? "tls_cert_file = \"/c\"\n"
+                                                        : "";
+    snprintf(line, sizeof line, "%s = %s\n%s", k, value, with);
+    bool host = carrier && (!strcmp(k, "host") || !strcmp(k, "hosts"));
+    bool password = carrier && !strncmp(k, "password", 8);
+    assert_true(
+        asprintf(
+            &text, "%s%s%s%s carrier \"acme\" {\n%s %s %s %s }\nroute \"default\" {\n%s %s }\n",
+            carrier || route ? "" : s, *s && !carrier && !route ? " { " : "",
+            carrier || route ? "" : line, *s && !carrier && !route ? " } " : "",
+            host ? "" : "host = \"h\"",
+            carrier && !strcmp(k, "system_id") ? "" : "system_id = \"me\"",
+            password ? "" : "password = \"secret\"", carrier ? line : "",
+            route && !strcmp(k, "carriers") ? "" : "carriers = {\"acme\"}", route ? line : "") > 0);
+    return text;
 }
 
 #endif

@@ -707,6 +707,43 @@ static void the_text_is_gone_when_no_submit_can_follow(void **state)
     assert_string_equal(flow_at_hand()->drawn.pin, "");
 }
 
+static void a_flow_ends_under_the_configuration_it_began_with(void **state)
+{
+    static const char *const prefixes[] = {""}, *const carriers[] = {"b"};
+    static struct config_route route = {"default", prefixes, 1, carriers, 1};
+    static struct config_carrier only_b[] = {{.name = "b", .message_id = PIN_ID_HEX}};
+    static struct config fresh;
+    (void)state;
+    fresh = (struct config){.refs = 1,
+                            .send_deadline_ms = 10000,
+                            .routes = &route,
+                            .n_routes = 1,
+                            .carriers = only_b,
+                            .n_carriers = 1};
+    to_template();
+    flows_reload(t.flows, &fresh);
+    assert_int_equal(t.config.refs, 2); /* ours, and the flow's */
+    template_is(0);
+    act_is(ADMIT, 0, PIN_OK);
+    act_is(OPEN, 0, PIN_OK);
+    assert_int_equal(t.submitted_to, 'a');
+    submit_is(SMPP_ACCEPTED, 0);
+    assert_int_equal(t.sent.id_mode, PIN_ID_AUTO);
+    act_is(SENT, 0, PIN_OK);
+    assert_over(ANSWER_OK, "MESSAGE_SENT");
+    turn();
+    assert_int_equal(t.config.refs, 1);
+    to_submit();
+    assert_int_equal(t.submitted_to, 'b');
+    submit_is(SMPP_ACCEPTED, 0);
+    assert_int_equal(t.sent.id_mode, PIN_ID_HEX);
+    act_is(SENT, 0, PIN_OK);
+    turn();
+    assert_int_equal(fresh.refs, 2); /* ours, and that for new flows */
+    flows_reload(t.flows, &t.config);
+    assert_int_equal(fresh.refs, 1);
+}
+
 static void a_wrong_request_is_answered_inside_the_call(void **state)
 {
     (void)state;
@@ -765,6 +802,7 @@ int main(void)
         TEST(an_attempt_that_cannot_be_begun_ends_the_pin),
         TEST(an_outcome_that_cannot_be_recorded_is_answered_all_the_same),
         TEST(the_text_is_gone_when_no_submit_can_follow),
+        TEST(a_flow_ends_under_the_configuration_it_began_with),
         TEST(a_wrong_request_is_answered_inside_the_call),
     };
     return cmocka_run_group_tests_name("flow", tests, NULL, NULL);
