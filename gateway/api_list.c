@@ -3,6 +3,9 @@
  * some of them asked for at a time, written in the order of the ids as they come.  One that is
  * gone by then is left out; any other trouble ends the list with an error, once what has been
  * asked for is there.
+ *
+ * What the cache knows comes inside the call that asks: every so often an object is asked of the
+ * store all the same, so that a long list lets others have their turn.
  */
 #include "gateway/api_objects.h"
 
@@ -12,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOW   32                 /* objects that are asked for at a time */
+#define WINDOW   32  /* objects that are asked for at a time */
+#define TURN     128 /* one object in so many is asked of the store whatever the cache knows */
 #define TEXT_MAX ((size_t)32 << 20) /* octets of a list */
 
 struct slot {
@@ -30,8 +34,9 @@ struct list {
     struct slot slots[WINDOW];
     int err; /* the first one */
     bool is_going;
-    FILE *out; /* into text */
-    char *text;
+    FILE *out;     /* into text */
+    size_t octets; /* written to it */
+    char *text;    /* with len: valid when out is closed */
     size_t len;
 };
 
@@ -47,9 +52,12 @@ static void list_free(struct list *l)
 static void finish(struct list *l)
 {
     struct api_call *c = l->call;
+    if (!l->octets)
+        fputc('[', l->out);
     fputc(']', l->out);
-    if (fflush(l->out) != 0 && !l->err)
+    if (fclose(l->out) != 0 && !l->err)
         l->err = ERR_NOMEM;
+    l->out = NULL;
     if (l->err)
         api_fail_result(c, l->err, "list");
     else
@@ -102,25 +110,28 @@ static void ask(struct list *l)
 {
     const struct api_call *c = l->call;
     const char *id = l->ids[l->asked];
-    struct slot *s = &l->slots[l->asked++ % WINDOW];
+    struct slot *s = &l->slots[l->asked % WINDOW];
+    bool is_turn = l->asked++ % TURN == TURN - 1;
     *s = (struct slot){.list = l};
-    if (l->kind == OBJECT_APP)
+    if (l->kind == OBJECT_APP) {
+        if (is_turn)
+            pin_registry_forget(c->env->registry, c->account, id, NULL);
         pin_registry_find_app(c->env->registry, c->account, id, app_cb, s);
-    else
+    } else {
+        if (is_turn)
+            pin_registry_forget(c->env->registry, c->account, c->ids[0], id);
         pin_registry_find_template(c->env->registry, c->account, c->ids[0], id, template_cb, s);
+    }
 }
 
 static void write_next(struct list *l)
 {
     struct slot *s = &l->slots[l->written++ % WINDOW];
-    if (s->json && l->len + s->len > TEXT_MAX)
+    if (s->json && l->octets + s->len > TEXT_MAX)
         l->err = ERR_LIMIT;
     if (s->json && !l->err) {
-        if (l->len > 1)
-            fputc(',', l->out);
-        fwrite(s->json, 1, s->len, l->out);
-        if (fflush(l->out) != 0) /* also sets l->len */
-            l->err = ERR_NOMEM;
+        fputc(l->octets ? ',' : '[', l->out);
+        l->octets += 1 + fwrite(s->json, 1, s->len, l->out);
     }
     free(s->json);
 }
@@ -162,8 +173,6 @@ static void ids_cb(void *arg, int result, const char *const *names, size_t n)
     for (size_t i = 0; i < n; i++)
         str_copy(l->ids[i], sizeof l->ids[i], names[i]);
     l->n = n;
-    fputc('[', l->out);
-    fflush(l->out);
     go_on(l);
 }
 
