@@ -8,6 +8,7 @@
 #include "gateway/carriers.h"
 #include "gateway/config.h"
 #include "gateway/flow.h"
+#include "gateway/objects.h"
 #include "gateway/gateway.h"
 #include "gateway/pins.h"
 #include "gateway/resp.h"
@@ -118,53 +119,61 @@ static void app_made_cb(void *arg, int result, const struct pin_app *app)
         admin_ok(r, json_pack("{s:s}", "applicationId", app->id));
 }
 
-/* "key=value" of --set; false: answered. */
-static bool set_policy(struct admin_request *r, struct pin_policy *p, const char *pair)
+/* false: answered. What was given stands in the text, what is wrong behind it. */
+static bool set_field(struct admin_request *r, struct object *o, const char *field,
+                      const char *value, const char *given)
 {
-    char key[64], why[200] = "";
-    const char *eq = strchr(pair, '=');
-    if (!eq || !str_copy_n(key, sizeof key, pair, (size_t)(eq - pair))) {
-        admin_fail(r, "BAD_REQUEST", "--set %.100s: key=value is expected", pair);
-        return false;
-    }
-    int err = pin_policy_set(p, key, eq + 1, why, sizeof why);
-    if (err == ERR_NOTFOUND)
-        admin_fail(r, "BAD_REQUEST",
-                   "--set %s: no such key; there are pinAttempts, allowMultiplePinVerifications, "
-                   "pinTimeToLive, verifyPinLimit, sendPinPerApplicationLimit, "
-                   "sendPinPerPhoneNumberLimit",
-                   key);
-    else if (err)
-        admin_fail(r, "BAD_REQUEST", "--set %s: %s", key, why);
+    struct object_wrong wrong;
+    int err = object_set(o, field, value, &wrong);
+    if (err)
+        admin_fail(r, "BAD_REQUEST", "%s: %s", given, wrong.text);
     return err == 0;
 }
 
-static bool set_policies(struct admin_request *r, struct pin_policy *p)
+/* "key=value" of --set; false: answered. */
+static bool set_policy(struct admin_request *r, struct object *o, const char *pair)
+{
+    static const char path[] = "configuration.";
+    struct object_wrong wrong;
+    char field[64], names[256];
+    const char *eq = strchr(pair, '=');
+    if (!eq || eq - pair > 40) {
+        admin_fail(r, "BAD_REQUEST", "--set %.100s: key=value is expected", pair);
+        return false;
+    }
+    snprintf(field, sizeof field, "%s%.*s", path, (int)(eq - pair), pair);
+    int err = object_set(o, field, eq + 1, &wrong);
+    object_names(OBJECT_APP, path, names, sizeof names);
+    if (err == ERR_NOTFOUND)
+        admin_fail(r, "BAD_REQUEST", "--set %.100s: no such key; there are %s", pair, names);
+    else if (err)
+        admin_fail(r, "BAD_REQUEST", "--set %.100s: %s", pair, wrong.text);
+    return err == 0;
+}
+
+static bool set_policies(struct admin_request *r, struct object *o)
 {
     json_t *set = json_object_get(r->options, "set");
     if (json_is_string(set))
-        return set_policy(r, p, json_string_value(set));
+        return set_policy(r, o, json_string_value(set));
     for (size_t i = 0; i < json_array_size(set); i++)
-        if (!set_policy(r, p, json_string_value(json_array_get(set, i))))
+        if (!set_policy(r, o, json_string_value(json_array_get(set, i))))
             return false;
     return true;
 }
 
 static void cmd_app_create(struct admin_request *r)
 {
-    struct pin_app app = {.enabled = true};
+    struct object o;
     const char *account = need_option(r, "account");
     const char *name = account ? need_option(r, "name") : NULL;
     if (!name)
         return;
-    pin_policy_default(&app.policy);
-    if (!str_copy(app.account, sizeof app.account, account) ||
-        !str_copy(app.name, sizeof app.name, name)) {
-        admin_fail(r, "BAD_REQUEST", "--account or --name is too long");
-        return;
-    }
-    if (set_policies(r, &app.policy))
-        pin_registry_create_app(r->env->registry, &app, app_made_cb, r);
+    object_init(&o, OBJECT_APP);
+    if (!str_copy(o.app.account, sizeof o.app.account, account))
+        admin_fail_result(r, ERR_NOTFOUND, "account");
+    else if (set_field(r, &o, "name", name, "--name") && set_policies(r, &o))
+        pin_registry_create_app(r->env->registry, &o.app, app_made_cb, r);
 }
 
 static void cmd_app_list(struct admin_request *r)
@@ -183,66 +192,35 @@ static void template_made_cb(void *arg, int result, const struct pin_template *t
         admin_ok(r, json_pack("{s:s}", "messageId", t->id));
 }
 
-static bool take_shape(struct admin_request *r, struct pin_spec *spec)
+static bool take_template(struct admin_request *r, struct object *o)
 {
-    const char *type = option(r, "type"), *length = option(r, "length");
-    char *end = NULL;
-    long n = length ? strtol(length, &end, 10) : 6;
-    *spec = (struct pin_spec){.type = PIN_NUMERIC};
-    if (type && pin_type_parse(type, &spec->type)) {
-        admin_fail(r, "BAD_REQUEST", "--type: NUMERIC, ALPHA, HEX or ALPHANUMERIC is expected");
-        return false;
+    static const struct {
+        const char *option, *field, *given;
+    } fields[] = {{"text", "messageText", "--text"},
+                  {"type", "pinType", "--type"},
+                  {"length", "pinLength", "--length"},
+                  {"sender", "senderId", "--sender"}};
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        const char *value = option(r, fields[i].option);
+        if (value && !set_field(r, o, fields[i].field, value, fields[i].given))
+            return false;
     }
-    if (n < PIN_LEN_MIN || n > PIN_LEN_MAX || (end && *end)) {
-        admin_fail(r, "BAD_REQUEST", "--length: %d to %d is expected", PIN_LEN_MIN, PIN_LEN_MAX);
-        return false;
-    }
-    spec->length = (uint8_t)n;
-    spec->no_look_alikes = json_is_true(json_object_get(r->options, "no-look-alikes"));
-    return true;
-}
-
-static bool take_template(struct admin_request *r, const char *app, const char *text,
-                          struct pin_template *t)
-{
-    char why[200] = "";
-    const char *sender = option(r, "sender");
-    if (!take_shape(r, &t->spec))
-        return false;
-    if (!str_copy(t->text, sizeof t->text, text)) {
-        admin_fail(r, "BAD_REQUEST", "--text: longer than %d octets", PIN_TEXT_MAX);
-        return false;
-    }
-    if (pin_text_check(t->text, why, sizeof why)) {
-        admin_fail(r, "BAD_REQUEST", "--text: %s", why);
-        return false;
-    }
-    if (smpp_text_segments(t->text, strlen(t->text), SMPP_GSM) < 0) {
-        admin_fail(r, "BAD_REQUEST", "--text: it is not UTF-8");
-        return false;
-    }
-    if (!str_copy(t->sender, sizeof t->sender, sender ? sender : "") ||
-        !str_copy(t->app_id, sizeof t->app_id, app)) {
-        admin_fail(r, "BAD_REQUEST", "--sender or --app is too long");
-        return false;
-    }
-    str_copy(t->language, sizeof t->language, "en");
+    o->tmpl.spec.no_look_alikes = json_is_true(json_object_get(r->options, "no-look-alikes"));
     return true;
 }
 
 static void cmd_message_create(struct admin_request *r)
 {
+    struct object o;
     const char *account = need_option(r, "account");
     const char *app = account ? need_option(r, "app") : NULL;
-    const char *text = app ? need_option(r, "text") : NULL;
-    if (!text)
+    if (!app || !need_option(r, "text"))
         return;
-    struct pin_template *t = calloc(1, sizeof *t);
-    if (!t)
-        admin_fail(r, "GENERAL_ERROR", "out of memory");
-    else if (take_template(r, app, text, t))
-        pin_registry_create_template(r->env->registry, account, t, template_made_cb, r);
-    free(t);
+    object_init(&o, OBJECT_TEMPLATE);
+    if (!str_copy(o.tmpl.app_id, sizeof o.tmpl.app_id, app))
+        admin_fail_result(r, ERR_NOTFOUND, "application");
+    else if (take_template(r, &o))
+        pin_registry_create_template(r->env->registry, account, &o.tmpl, template_made_cb, r);
 }
 
 static void cmd_message_list(struct admin_request *r)
