@@ -66,15 +66,23 @@ static void store_state_cb(void *arg, bool up, const char *reason)
 
 /* --- building, in the order in which the rooms stand on each other ------------------------- */
 
+/* trouble is the key file's own; why names the configuration's line too. */
+static void explain_keys(const struct config *config, const char *trouble, char *why,
+                         size_t why_size)
+{
+    char line[16] = "";
+    if (config->pin_key_file_line)
+        snprintf(line, sizeof line, ":%u", config->pin_key_file_line);
+    snprintf(why, why_size, "%s%s: pin_key_file: %s", config->file, line, trouble);
+}
+
 int gateway_load_keys(const struct config *config, struct pin_keyring **ring, char *why,
                       size_t why_size)
 {
-    char trouble[400], line[16] = "";
+    char trouble[400];
     int err = pin_keyring_load(config->pin_key_file, ring, trouble, sizeof trouble);
-    if (config->pin_key_file_line)
-        snprintf(line, sizeof line, ":%u", config->pin_key_file_line);
     if (err)
-        snprintf(why, why_size, "%s%s: pin_key_file: %s", config->file, line, trouble);
+        explain_keys(config, trouble, why, why_size);
     return err;
 }
 
@@ -310,6 +318,17 @@ bool gateway_is_draining(const struct gateway *g)
 /* --- reload ------------------------------------------------------------------------------------
  */
 
+/* Cannot be taken back, so it is the last that can fail: with new keys alone nothing would be
+ * wrong. */
+static int reload_keys(struct gateway *g, const struct config *fresh, char *why, size_t why_size)
+{
+    char trouble[400];
+    int err = pin_keyring_reload(g->ring, fresh->pin_key_file, trouble, sizeof trouble);
+    if (err)
+        explain_keys(fresh, trouble, why, why_size);
+    return err;
+}
+
 /* All that can fail, in an order in which what was done can be taken back. */
 static int prepare(struct gateway *g, struct config **fresh, struct gateway_reloaded *out)
 {
@@ -324,6 +343,8 @@ static int prepare(struct gateway *g, struct config **fresh, struct gateway_relo
         err = api_prepare(g->api, *fresh, out->why, sizeof out->why);
     if (!err)
         err = carriers_prepare(g->carriers, *fresh, out->why, sizeof out->why);
+    if (!err && (err = reload_keys(g, *fresh, out->why, sizeof out->why)))
+        carriers_cancel(g->carriers);
     return err;
 }
 

@@ -394,6 +394,31 @@ def test_a_file_that_is_not_there_changes_nothing(world):
 # --- the other keys ---
 
 
+def test_a_new_generation_of_keys_is_taken_over(world):
+    smsc = world.node("smsc")
+    gateway, account = world.start({"acme": keys(smsc)})
+
+    def send():
+        to = number()
+        sent = account.send(to)
+        return sent["pinId"], pin_in(smsc.wait_submits(to)[0]["text"])
+    old = send()
+    good = gateway.key_file.read_text()
+    assert run([BUILD / "pinbindctl", "pinkey", "add", gateway.key_file])[0] == 0
+    assert gateway.ctl("reload") == NOTHING
+    new = send()
+    with_both = gateway.key_file.read_text()
+    gateway.key_file.write_text(with_both.replace(good.splitlines()[-1] + "\n", ""))
+    assert re.search(r"pinbind\.conf:\d+: pin_key_file: ", refused(gateway))  # its PINs may be alive
+    gateway.key_file.write_text("nonsense\n")
+    gateway.configure({"acme": keys(smsc, source="X"), "more": keys(smsc)})
+    assert "pin_key_file" in refused(gateway)
+    assert len(rows(gateway, "more")) == 0 and "source = \\\"X" not in gateway.ctl("config")
+    gateway.key_file.write_text(with_both)
+    for pin_id, pin in (old, new):
+        assert account.verify(pin_id, pin)["verified"] == 1
+
+
 def test_keys_that_need_a_restart_are_named_and_stay(world):
     smsc = world.node("smsc")
     gateway, account = world.start({"acme": keys(smsc)}, top={"drain_timeout_s": 7})
