@@ -132,13 +132,27 @@ void http_conn_close(struct http_conn *c, const char *reason)
     reap_later(s->reap, &c->reap, conn_free_cb, c);
 }
 
+/* Where the input is full and not looked at, nothing is read: libevent would call again and again
+ * for what is there. */
+static void set_reading(struct http_conn *c)
+{
+    bool is_on = bufferevent_get_enabled(c->bev) & EV_READ;
+    bool is_full = evbuffer_get_length(bufferevent_get_input(c->bev)) >= INPUT_MAX;
+    if (is_on && is_full)
+        bufferevent_disable(c->bev, EV_READ);
+    else if (!is_on && !is_full && !c->is_half_closed)
+        bufferevent_enable(c->bev, EV_READ);
+}
+
 static void throw_away(struct http_conn *c)
 {
     c->lingered += discard_input(c);
     if (c->lingered > LINGER_OCTETS) {
         c->server->info.limits_hit++;
         http_conn_close(c, "the client sends on and on");
+        return;
     }
+    set_reading(c);
 }
 
 /* The answer is out; the client may still be sending. */
@@ -335,6 +349,8 @@ static void work(struct http_conn *c)
     if (is_reading(c) && c->is_half_closed)
         http_conn_close(c, c->phase == HTTP_READING ? "closed in the middle of a request"
                                                     : "closed by the client");
+    if (!c->is_dead)
+        set_reading(c);
 }
 
 /* --- what the loop brings
