@@ -124,6 +124,8 @@ static json_t *addresses(const struct smpp_item *field)
     size_t at = 0;
     while (smpp_inspect_address(field, &at, &a)) {
         json_t *v = json_object();
+        if (field->kind == SMPP_ITEM_DESTS)
+            set(v, "dest_flag", json_integer(a.is_list_name ? 2 : 1));
         if (!a.is_list_name) {
             set(v, "ton", json_integer(a.ton));
             set(v, "npi", json_integer(a.npi));
