@@ -1,6 +1,7 @@
 /*
  * Every row of gateway/config.def stands in the sample and in the man page, in its section, once
- * and with its default; and no key stands there that is not a row.
+ * and with its default; and no key stands there that is not a row.  What is written beside a key
+ * says "needs a restart" where the row has no RELOAD, and "binds anew" where it has REBIND.
  *
  *   config_rows conf/pinbind.conf man/pinbind.conf.5
  *
@@ -34,11 +35,39 @@ struct check {
     unsigned line;
     char section[64];
     unsigned seen[N_ROWS];
+    int row;         /* of the key at hand in the man page, -1: none */
+    char said[LINE]; /* about the key at hand (man page) or to come (sample) */
     int wrong;
 };
 
-/* One key as it stands in the file; value NULL: the row may have any. */
-static void found(struct check *c, const char *key, const char *value, bool commented)
+static void hear(struct check *c, const char *text)
+{
+    size_t n = strlen(c->said);
+    snprintf(c->said + n, sizeof c->said - n, " %s", text);
+}
+
+static void must_say(struct check *c, int row, const char *phrase, bool must)
+{
+    /* without its first letter, which may be a capital */
+    if (!strstr(c->said, phrase + 1) == !must)
+        return;
+    printf("%s:%u: %s %s: %s \"%s\" by its row\n", c->file, c->line, rows[row].section,
+           rows[row].key, must ? "must say" : "must not say", phrase);
+    c->wrong++;
+}
+
+/* Everything about a key has been heard. */
+static void settle(struct check *c, int row)
+{
+    if (row >= 0) {
+        must_say(c, row, "needs a restart", !strstr(rows[row].flags, "RELOAD"));
+        must_say(c, row, "binds anew", strstr(rows[row].flags, "REBIND"));
+    }
+    c->said[0] = '\0';
+}
+
+/* One key as it stands in the file: its row, or -1. */
+static int found(struct check *c, const char *key, const char *value, bool commented)
 {
     for (size_t i = 0; i < N_ROWS; i++) {
         if (strcmp(rows[i].section, c->section) != 0 || strcmp(rows[i].key, key) != 0)
@@ -50,10 +79,11 @@ static void found(struct check *c, const char *key, const char *value, bool comm
                    value, rows[i].fallback);
             c->wrong++;
         }
-        return;
+        return (int)i;
     }
     printf("%s:%u: %s %s: no row of gateway/config.def\n", c->file, c->line, c->section, key);
     c->wrong++;
+    return -1;
 }
 
 static void set_section(struct check *c, const char *name, size_t len)
@@ -67,16 +97,20 @@ static void sample_line(struct check *c, char *line)
     const char *first = line + strspn(line, " ");
     bool commented = *first == '#' && first[1] != ' ' && first[1] != '\0';
     char *equals = strstr(line, " = ");
-    if (*first == '#' && !commented)
+    if (*first == '#' && !commented) {
+        hear(c, first + strspn(first, "# "));
         return;
+    }
     if (strchr(line, '{') && !equals)
         set_section(c, first, strcspn(first, " "));
     else if (*first == '}')
         set_section(c, "top", 3);
-    if (!equals)
+    if (!equals) {
+        c->said[0] = '\0';
         return;
+    }
     *equals = '\0';
-    found(c, first + commented, equals + 3, commented);
+    settle(c, found(c, first + commented, equals + 3, commented));
 }
 
 /* In place: \(dq is a quote, \- a minus. */
@@ -97,16 +131,23 @@ static void man_line(struct check *c, char *line)
     char *equals = strstr(line, " No = ");
     if (strncmp(line, section_macro, 4) == 0)
         set_section(c, strcmp(line + 4, "Outside of all sections") ? line + 4 : "top", 63);
-    if (strncmp(line, key_macro, 7) != 0 || !equals)
+    bool is_key = strncmp(line, key_macro, 7) == 0 && equals;
+    if (!is_key && strcmp(line, ".El") != 0) {
+        hear(c, line);
+        return;
+    }
+    settle(c, c->row);
+    c->row = -1;
+    if (!is_key)
         return;
     *equals = '\0';
     unescape(equals + 6);
-    found(c, line + 7, equals + 6, true);
+    c->row = found(c, line + 7, equals + 6, true);
 }
 
 static int check_file(const char *path, void (*each)(struct check *c, char *line))
 {
-    struct check c = {.file = path, .section = "top"};
+    struct check c = {.file = path, .section = "top", .row = -1};
     char line[LINE];
     FILE *f = fopen(path, "r");
     if (!f) {

@@ -65,6 +65,8 @@ LAWS = [  # check, what is done to the tree, what lint must say
      "base/x.c:4:13: error: Array 'a[2]' accessed at index 2"),
     ("config_rows", cut("conf/pinbind.conf", "enquire_link_s"), "enquire_link_s"),
     ("config_rows", cut("man/pinbind.conf.5", "enquire_link_s"), "enquire_link_s"),
+    ("config_rows", cut("man/pinbind.conf.5", "Needs a restart."), 'must say "needs a restart"'),
+    ("config_rows", cut("conf/pinbind.conf", "binds anew)"), 'host: must say "binds anew"'),
     ("metrics_rows", cut("man/pinbindd.8", "pinbind_store_up No gauge"), "pinbind_store_up is missing"),
     ("metrics_rows", cut("man/pinbindd.8", "1 while the store answers"), "pinbind_store_up gauge: \"\": the row has"),
     ("metrics_rows", cut("gateway/metrics.def", "VALUE(pinbind_store_up,"), "pinbind_store_up: no row"),
