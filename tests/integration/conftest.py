@@ -51,7 +51,10 @@ def shared(shared_world):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """One line for tests/integration/run.sh; a test that was skipped has proven nothing."""
+    """What tests have measured; one line for tests/integration/run.sh; a test that was skipped has proven nothing."""
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
     count = {k: len(terminalreporter.stats.get(k, ())) for k in ("passed", "failed", "error", "skipped")}
     path = os.environ.get("PINBIND_COUNTS")
     if path and not hasattr(config, "workerinput"):

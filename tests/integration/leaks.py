@@ -28,9 +28,13 @@ class Secrets:
         self.words.update(dict.fromkeys(raw_forms(octets), what))
 
     def add_key(self, what, key):
-        """An API key: also the octets that its hex digits stand for."""
+        """An API key: either half of its digits gives it away, and the octets that they stand for."""
         self.add(what, key)
-        self.add_raw(what, bytes.fromhex(key.removeprefix("pb_")))
+        digits = key.removeprefix("pb_")
+        for half in (digits[:32], digits[32:]):
+            self.add(what, half)
+            self.add_raw(what, bytes.fromhex(half))
+        self.add_raw(what, bytes.fromhex(digits))
 
     def add_pin(self, pin):
         if pin.isdigit():

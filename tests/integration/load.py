@@ -141,7 +141,7 @@ class HttpDoor(Door):
         raise Refused(error["messageId"].replace("SERVICE_UNAVAILABLE", "UNAVAILABLE"), error["text"])
 
 
-DOORS = [VerifyDoor]
+DOORS = [VerifyDoor, HttpDoor]
 
 
 class Witness:

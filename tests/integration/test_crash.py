@@ -5,7 +5,6 @@ PINBIND_CRASH_ROUNDS: kills of the gateway (default 50); PINBIND_SEED: of the mo
 import os
 import random
 import signal
-import sys
 import time
 
 import pytest
@@ -27,9 +26,10 @@ def seed():
     return seed
 
 
-def say(capsys, name, result):
-    with capsys.disabled():
-        sys.stdout.write(f"\n{name}: " + ", ".join(f"{k} {v}" for k, v in result.items()) + "\n")
+@pytest.fixture
+def say(record_property):
+    """One line of what was found, for the end of the run."""
+    return lambda name, result: record_property(name, ", ".join(f"{k} {v}" for k, v in result.items()))
 
 
 def start(world, smsc, redis):
@@ -57,7 +57,7 @@ def kill_and_start(gateway, load, witness, rng):
 
 
 @pytest.mark.parametrize("kind,rounds", [("external", ROUNDS), ("embedded", (ROUNDS + 4) // 5)])
-def test_what_was_answered_survives_kill_of_the_gateway(world, capsys, seed, kind, rounds):
+def test_what_was_answered_survives_kill_of_the_gateway(world, say, seed, kind, rounds):
     started = time.monotonic()
     rng = random.Random(seed)
     smsc = world.node("smsc", *LATE)
@@ -73,7 +73,7 @@ def test_what_was_answered_survives_kill_of_the_gateway(world, capsys, seed, kin
     witness.wait_acked()
     result = Promises(load, client(world, redis)).check()
     assert result["sent"] >= rounds and result["recorded"] >= result["sent"]
-    say(capsys, f"{kind}, seed {seed}, {rounds} kills in {time.monotonic() - started:.0f} s", result)
+    say(f"{kind}, seed {seed}, {rounds} kills in {time.monotonic() - started:.0f} s", result)
 
 
 class Probes:
@@ -136,7 +136,7 @@ def kill_redis(load, witness, server, probes, redis):
 
 
 @pytest.mark.parametrize("kind", ["external", "embedded"])
-def test_what_was_answered_survives_kill_of_redis(world, capsys, seed, kind):
+def test_what_was_answered_survives_kill_of_redis(world, say, seed, kind):
     started = time.monotonic()
     smsc = world.node("smsc", *LATE)
     redis = world.redis() if kind == "external" else None
@@ -153,7 +153,7 @@ def test_what_was_answered_survives_kill_of_redis(world, capsys, seed, kind):
     witness.wait_acked()
     assert len(smsc.events("bind")) == 1 and not smsc.events("close"), "the bind did not stay"
     result = Promises(load, server).check()
-    say(capsys, f"{kind} Redis, seed {seed}, 5 kills in {time.monotonic() - started:.0f} s", {**result, **probes.result()})
+    say(f"{kind} Redis, seed {seed}, 5 kills in {time.monotonic() - started:.0f} s", {**result, **probes.result()})
     assert result["sent"] > 100
     assert max(probes.took, default=0) < 0.5 * SLOW, "refused after a time-out, not at once"
     assert max(probes.recovered) < 5 * SLOW
