@@ -12,8 +12,17 @@
 
 #define LOG_ID "pin/registry"
 
+#define GOOD_MS  3600000
+#define GOOD_MAX 10000
+
 /* Notices can come until store_free(), after pin_registry_free(): they find theirs by number. */
 static struct pin_registry *alive;
+
+static void forget(struct pin_registry *r, const char *name, size_t len)
+{
+    pin_reg_cache_drop(r->cache, name, len);
+    pin_reg_cache_drop(r->good, name, len);
+}
 
 static void notice_cb(void *arg, const char *payload, size_t len)
 {
@@ -22,7 +31,7 @@ static void notice_cb(void *arg, const char *payload, size_t len)
             continue;
         r->notices++;
         if (payload)
-            pin_reg_cache_drop(r->cache, payload, len);
+            forget(r, payload, len);
         else
             pin_reg_cache_drop_all(r->cache);
     }
@@ -39,7 +48,10 @@ struct pin_registry *pin_registry_new(struct event_base *base, struct store *sto
     r->store = store;
     r->number = ++last_number;
     r->cache = pin_reg_cache_new(cache_ms ? cache_ms : 5000, cache_max ? cache_max : 10000);
-    if (!r->cache) {
+    r->good = pin_reg_cache_new(GOOD_MS, GOOD_MAX);
+    if (!r->cache || !r->good) {
+        pin_reg_cache_free(r->cache);
+        pin_reg_cache_free(r->good);
         free(r);
         return NULL;
     }
@@ -53,7 +65,7 @@ struct pin_registry *pin_registry_new(struct event_base *base, struct store *sto
 void pin_reg_changed(struct pin_registry *r, const char *name)
 {
     r->notices++;
-    pin_reg_cache_drop(r->cache, name, strlen(name));
+    forget(r, name, strlen(name));
 }
 
 /* --- operations ---------------------------------------------------------------------------- */
@@ -194,6 +206,7 @@ void pin_registry_free(struct pin_registry *r)
     while (r->ops)
         op_close(r->ops);
     pin_reg_cache_free(r->cache);
+    pin_reg_cache_free(r->good);
     free(r);
 }
 
@@ -210,11 +223,23 @@ static int take_found(struct reg_op *op, const struct store_reply *reply)
     return err && err != ERR_NOTFOUND ? explain(op, err, NULL) : err;
 }
 
+/* A good key stays known beyond its time in the cache, where absent ones could drive it out. */
+static void note_key(struct reg_op *op, int err)
+{
+    if (err == ERR_NOTFOUND)
+        pin_reg_cache_drop(op->r->good, op->name, strlen(op->name));
+    else if (!err && op->notices == op->r->notices)
+        pin_reg_cache_put(op->r->good, op->name, op->asked, &op->object,
+                          pin_reg_object_size(REG_KEY));
+}
+
 static void found_step(struct reg_op *op, const struct store_reply *reply)
 {
     int err = take_found(op, reply);
-    if (op->kind == REG_KEY && !err)
+    if (op->kind == REG_KEY) {
+        note_key(op, err);
         memcpy(op->account, op->object.account, sizeof op->account);
+    }
     pin_reg_op_end(op, err);
 }
 
@@ -296,7 +321,7 @@ bool pin_registry_knows_key(struct pin_registry *r, const char *key, size_t len)
     char name[REG_NAME_SIZE];
     union reg_object object;
     pin_reg_key_name(key, len, name);
-    return pin_reg_cache_get(r->cache, name, &object) == 0;
+    return pin_reg_cache_get(r->good, name, &object) == 0;
 }
 
 /* --- templates and their revisions --------------------------------------------------------- */

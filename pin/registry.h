@@ -82,7 +82,8 @@ void pin_registry_find_template(struct pin_registry *r, const char *account, con
 void pin_registry_forget(struct pin_registry *r, const char *account, const char *app_id,
                          const char *id);
 
-/* Is it in the cache as a key that is good?  For those who must not ask the store. */
+/* Was it found to be good here within the last hour, and not withdrawn since?  It may be asked
+ * about also when strangers at the same address must not. */
 bool pin_registry_knows_key(struct pin_registry *r, const char *key, size_t len);
 
 /* The template as an earlier revision had it, so that a PIN goes out again as it went out first;

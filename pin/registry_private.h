@@ -85,6 +85,7 @@ struct pin_registry {
     struct event_base *base;
     struct store *store;
     struct reg_cache *cache;
+    struct reg_cache *good; /* keys that were found, see pin_registry_knows_key() */
     struct reg_op *ops;
     uint32_t n_ops;
     uint64_t notices; /* of changes; an answer asked for before the last one is not kept */
