@@ -346,20 +346,29 @@ class Demo:
         self.script = self.folder / "demo"
 
     def start(self):
-        self.program = Program("demo", ["sh", self.script], self.folder)
+        self.program = Program("demo", ["env", "--default-signal=INT", "sh", self.script], self.folder)
         return self
 
     def parts(self):
         """Processes that work in its folder or for it."""
-        found = []
+        found = {}
         for entry in pathlib.Path("/proc").glob("[0-9]*"):
             try:
                 line = (entry / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
                 if str(self.folder) in line + os.readlink(entry / "cwd"):
-                    found.append(line)
+                    found[int(entry.name)] = line
             except OSError:
                 pass
         return found
+
+    def close(self):
+        if hasattr(self, "program"):
+            self.program.stop()
+        for pid in self.parts():  # of a demo that failed to end them
+            try:
+                os.kill(pid, 9)
+            except ProcessLookupError:
+                pass
 
 
 @pytest.fixture
@@ -367,8 +376,7 @@ def demo():
     with tempfile.TemporaryDirectory(prefix="pb-demo-", dir="/tmp") as folder:
         d = Demo(folder)
         yield d
-        if hasattr(d, "program"):
-            d.program.stop()
+        d.close()
 
 
 def test_every_line_that_the_demo_prints_works_when_pasted(demo):
@@ -410,6 +418,18 @@ def test_the_demo_draws_its_keys_anew(demo):
         assert demo.program.stop() == 0
         demo.program.out_path.unlink()
     assert not set(keys[0]) & set(keys[1])
+
+
+def test_a_second_demo_says_how_to_end_the_first(demo):
+    demo.start().program.wait_text("Ctrl-C ends it.", "out", 30)
+    demo.program.popen.kill()
+    demo.program.popen.wait()
+    code, _, err = run(["sh", demo.script])
+    advice = re.search(r"end it first: (kill [\d ]+)", err)
+    assert code == 1 and advice, err
+    subprocess.run(["sh", "-c", advice[1]], stderr=subprocess.DEVNULL, check=False)
+    wait_for(lambda: not demo.parts(), demo.parts, 20)
+    demo.start().program.wait_text("Ctrl-C ends it.", "out", 30, count=2)
 
 
 def test_the_demo_says_which_port_is_taken(demo):
