@@ -392,7 +392,7 @@ static void event_cb(struct bufferevent *bev, short what, void *arg)
     if (what & BEV_EVENT_CONNECTED) {
         c->is_established = true;
         set_phase(c, HTTP_IDLE);
-    } else if (what & BEV_EVENT_EOF) {
+    } else if ((what & BEV_EVENT_EOF) && !(what & BEV_EVENT_WRITING)) {
         half_closed(c);
     } else {
         c->is_broken = true;
