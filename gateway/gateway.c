@@ -115,20 +115,25 @@ static int start_store(struct gateway *g)
     return g->store ? 0 : ERR_IO;
 }
 
+static uint32_t longest_response_ms(const struct config *config)
+{
+    uint32_t longest_s = 0;
+    for (size_t i = 0; i < config->n_carriers; i++)
+        if (config->carriers[i].response_timeout_s > longest_s)
+            longest_s = config->carriers[i].response_timeout_s;
+    return longest_s * 1000;
+}
+
 static int start_pins(struct gateway *g)
 {
     const struct config_store *k = &g->config->store;
-    uint32_t longest_response = 0;
-    for (size_t i = 0; i < g->config->n_carriers; i++)
-        if (g->config->carriers[i].response_timeout_s > longest_response)
-            longest_response = g->config->carriers[i].response_timeout_s;
     struct pin_ledger_options o = {.base = g->base,
                                    .store = g->store,
                                    .ring = g->ring,
                                    .keep_s = k->keep_s,
                                    .map_keep_s = k->receipt_keep_s,
                                    .parked_s = k->parked_s,
-                                   .in_doubt_ms = longest_response * 1000,
+                                   .in_doubt_ms = longest_response_ms(g->config),
                                    .max_outstanding = k->max_pending};
     struct flow_env f = {.base = g->base, .reap = g->reap, .ring = g->ring, .config = g->config};
     g->registry = pin_registry_new(g->base, g->store, KEY_CACHE_MS, 0);
@@ -353,6 +358,7 @@ static void swap(struct gateway *g, const struct config *fresh, struct gateway_r
     log_set_level(fresh->log_level);
     carriers_reload(g->carriers, &out->carriers);
     flows_reload(g->flows, fresh);
+    pin_ledger_set_in_doubt(g->ledger, longest_response_ms(fresh));
     resp_server_reload(g->resp, &fresh->verify_socket);
     api_reload(g->api, fresh);
     admin_server_reload(g->admin, fresh);
@@ -364,6 +370,19 @@ static void swap(struct gateway *g, const struct config *fresh, struct gateway_r
 static void notify_reloading(void)
 {
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)mono_now().us);
+}
+
+static const char *or_none(const char *list)
+{
+    return *list ? list : NULL;
+}
+
+static void log_reloaded(const char *reason, const struct gateway_reloaded *r)
+{
+    const struct carriers_changes *c = &r->carriers;
+    LOG(LOG_LV_INFO, NULL, "reloaded", KV_S("by", reason), KV_S("added", or_none(c->added)),
+        KV_S("changed", or_none(c->changed)), KV_S("rebound", or_none(c->rebound)),
+        KV_S("removed", or_none(c->removed)), KV_S("needs_restart", or_none(r->needs_restart)));
 }
 
 /* Reads small files in the loop: an operator asked for it, and it takes a few milliseconds. */
@@ -380,9 +399,7 @@ int gateway_reload(struct gateway *g, const char *reason, struct gateway_reloade
         config_free(fresh);
     } else {
         swap(g, fresh, out);
-        LOG(LOG_LV_INFO, NULL, "reloaded", KV_S("by", reason), KV_S("added", out->carriers.added),
-            KV_S("changed", out->carriers.changed), KV_S("rebound", out->carriers.rebound),
-            KV_S("removed", out->carriers.removed), KV_S("needs_restart", out->needs_restart));
+        log_reloaded(reason, out);
     }
     if (!g->is_draining)
         sd_notify(0, "READY=1");

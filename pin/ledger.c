@@ -90,6 +90,11 @@ void pin_ledger_free(struct pin_ledger *l)
     free(l);
 }
 
+void pin_ledger_set_in_doubt(struct pin_ledger *l, uint32_t in_doubt_ms)
+{
+    l->o.in_doubt_ms = in_doubt_ms;
+}
+
 void pin_ledger_info(const struct pin_ledger *l, struct pin_ledger_info *out)
 {
     *out = l->info;

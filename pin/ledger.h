@@ -97,6 +97,8 @@ struct pin_ledger_options {
 };
 struct pin_ledger *pin_ledger_new(const struct pin_ledger_options *options)
     __attribute__((warn_unused_result));
+/* As the option, from here on: carriers with other time-outs have come. */
+void pin_ledger_set_in_doubt(struct pin_ledger *l, uint32_t in_doubt_ms);
 void pin_ledger_free(struct pin_ledger *l);
 
 enum pin_verdict {

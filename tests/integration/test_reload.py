@@ -4,6 +4,7 @@ import collections
 import json
 import re
 import signal
+import socket
 import threading
 import time
 
@@ -353,6 +354,45 @@ def test_two_reloads_at_once_are_both_done(world):
     assert sorted(s["added"] for s in said) == [[], [], [], ["second"]]
     gateway.wait_bound("first", "second")
     goes_to(account, first)
+
+
+def test_what_is_in_flight_reads_in_doubt_by_the_new_time_out(world):
+    smsc = world.scripted(on_submit=lambda s, sequence, fields: None)
+    gateway, account = world.start({"acme": keys(smsc, response_timeout_s=1)}, top={"send_deadline_ms": 300})
+    assert reload(gateway, {"acme": keys(smsc, response_timeout_s=60)}, top={"send_deadline_ms": 300}) == {
+        "changed": ["acme"]}
+    started = time.monotonic()
+    sent = account.send(number())
+    wait_for(lambda: time.monotonic() - started > 1.5, "the old time-out over")
+    assert account.attempts(sent["pinId"])[-1]["state"] == "PENDING"
+    assert reload(gateway, {"acme": keys(smsc, response_timeout_s=1)}) == {"changed": ["acme"]}
+    account.wait_attempt(sent["pinId"], "IN_DOUBT")
+
+
+def test_systemd_is_told(world, monkeypatch):
+    path = world.folder / "notify.sock"
+    monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(path))
+        notify.settimeout(10 * SLOW)
+        smsc = world.node("smsc")
+        gateway, account = world.start({"acme": smsc})
+
+        def heard(prefix):
+            while not (said := notify.recv(4096).decode()).startswith(prefix):
+                pass
+            return said
+        heard("READY=1")
+        gateway.program.signal(signal.SIGHUP)
+        before = int(heard("RELOADING=1\nMONOTONIC_USEC=").split("=")[-1])
+        assert abs(time.monotonic_ns() // 1000 - before) < 10_000_000 * SLOW
+        heard("READY=1")
+        gateway.file.write_text("nonsense")
+        refused(gateway)
+        heard("RELOADING=1")
+        heard("READY=1")
+        assert gateway.stop() == 0
+        heard("STOPPING=1")
 
 
 # --- a bad file ---
