@@ -20,7 +20,7 @@
  * pb:{BBB}:phone:<account>:<app>:<msisdn>, a string:
  *   send window: start ms 6, count 4; last order of opening 4; life of the key, ms 6;
  *   live PIN: its order 4 (0: none), pinId 32; verify window: start ms 6, count 4;
- *   last three verifies: request id 8, verdict 1, attempts left 2 (octets of 255: none);
+ *   last three verifies: request id 8, verdict 1, attempts left 2 (dashes: none);
  *   PINs opened, newest first, at most PIN_SEEN_MAX: pinId 16, end of the record ms 6
  * pb:{AAA}:applimit:<app>:  w  start ms 8, count 4;  r  last 16 request ids
  * pb:{MMM}:dlr:<carrier>:<id> (in the mode auto with ":<msisdn>" behind it), a string:

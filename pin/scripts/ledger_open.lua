@@ -6,7 +6,7 @@ local rec, phone = KEYS[1], KEYS[2]
 local t, p = redis.call('TIME'), redis.call('GET', phone)
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local life, sends, window, attempts = struct.unpack('>I6I4I6I2', ARGV[1])
-local start, count, seq, dies, rest, list = 0, 0, 0, 0, nil, ''
+local start, count, seq, dies, list, rest = 0, 0, 0, 0, '', nil
 if p then
     start, count, seq, dies = struct.unpack('>I6I4I4I6', p)
     rest, list = string.sub(p, 21, 99), string.sub(p, 100)
@@ -16,7 +16,7 @@ if p then
         return 16 * struct.unpack('>I6', old, 15)
     end
     if #rest < 79 then
-        rest = rest .. string.rep('\255', 79 - #rest)
+        rest = rest .. string.rep('-', 79 - #rest)
     end
     local keep = math.min(#list, 2178)
     while keep > 0 and struct.unpack('>I6', list, keep - 5) <= now do
@@ -24,7 +24,8 @@ if p then
     end
     list = string.sub(list, 1, keep)
 else
-    rest = string.rep('\0', 46) .. string.rep('\255', 33)
+    rest = '\0\0\0\0--------------------------------\0\0\0\0\0\0\0\0\0\0' ..
+        '---------------------------------'
 end
 if now - start >= window then
     start, count = now, 0
@@ -34,14 +35,13 @@ if count >= sends then
 end
 -- The phone key outlives each record of its number: orders never start again under one.
 seq = seq + 1
-list = rest .. ARGV[10] .. struct.pack('>I6', now + ARGV[3]) .. list
 local lives = now + ARGV[2]
+p = struct.pack('>I6I4I4I6c79c16I6', start, count + 1, seq, math.max(lives, dies), rest, ARGV[10],
+    now + ARGV[3]) .. list
 if lives >= dies then
-    redis.call('SET', phone, struct.pack('>I6I4I4I6', start, count + 1, seq, lives) .. list,
-        'PX', ARGV[2])
+    redis.call('SET', phone, p, 'PX', ARGV[2])
 else
-    redis.call('SET', phone, struct.pack('>I6I4I4I6', start, count + 1, seq, dies) .. list,
-        'KEEPTTL')
+    redis.call('SET', phone, p, 'KEEPTTL')
 end
 redis.call('HSET', rec,
     's', struct.pack('>BBI2I4I6I6', 0, 1, attempts, seq, 0, now + life) .. ARGV[4],

@@ -111,6 +111,10 @@ static void the_first_attempt_that_counts_gives_the_time(void **state)
     struct got g;
     do_status(r, &s, &g);
     assert_int_equal(seen(r, &s).list[0].sent_ms, g.record.attempts[1].sent_ms);
+    RUN_UNTIL(r, wall_ms() > g.record.attempts[1].sent_ms);
+    assert_int_equal(do_attempt(r, &s, 2).verdict, PIN_OK);
+    do_sent(r, &s, &(struct sent_args){.state = PIN_ATT_ACCEPTED, .attempt = 3});
+    assert_int_equal(seen(r, &s).list[0].sent_ms, g.record.attempts[1].sent_ms);
 }
 
 static void a_pending_attempt_is_sent_once_it_is_in_doubt(void **state)
