@@ -7,9 +7,10 @@ import subprocess
 import threading
 
 import pytest
+import requests
 
 from http_api import Client, failure
-from procs import ROOT, Program, run, wait_for
+from procs import BUILD, ROOT, Program, run, wait_for
 from world import Account, World, number, pin_in
 
 NO_ID = "0" * 32
@@ -361,6 +362,45 @@ def test_a_request_that_is_open_at_sigterm_is_answered(world):
     assert gateway.program.wait() == 0
     log = gateway.log()
     assert "event=drained" in log and "drain_cut_short" not in log
+
+
+def certificate(folder, name):
+    """A certificate for 127.0.0.1 that signs itself."""
+    cert, key = folder / f"{name}.pem", folder / f"{name}.key"
+    code, out, err = run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                          "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert])
+    assert code == 0, err
+    key.chmod(0o600)
+    return cert, key
+
+
+def test_a_reload_takes_over_limits_and_certificates_and_a_bad_one_changes_nothing(world):
+    smsc = {"port": world.node("smsc").port}
+    certificates = {name: certificate(world.folder, name) for name in ("one", "two")}
+
+    def http(cert, key, **keys):
+        return {"http": {"tls_cert_file": certificates[cert][0], "tls_key_file": certificates[key][1], **keys}}
+
+    def client(name):
+        made = Client(gateway, account.key)
+        made.base, made.verify = made.base.replace("http:", "https:"), certificates[name][0]
+        return made
+    gateway, account = world.start({"acme": smsc}, **http("one", "one", max_body=1024))
+    path, large = f"/2fa/2/pin/{NO_ID}/status", {"data": json.dumps({"x": "y" * 2000})}
+    one, two = client("one"), client("two")
+    failure(one.get(path), 404, "NOT_FOUND")
+    failure(one.post("/2fa/2/pin", **large), 413, "PAYLOAD_TOO_LARGE")
+    gateway.configure({"acme": smsc}, **http("two", "one"))
+    code, out, err = run([BUILD / "pinbindctl", "-s", gateway.admin_path, "reload"])
+    assert code == 1 and "one.key" in err
+    failure(client("one").get(path), 404, "NOT_FOUND")
+    failure(one.get(path), 404, "NOT_FOUND")
+    gateway.configure({"acme": smsc}, **http("two", "two"))
+    gateway.ctl("reload")
+    failure(one.get(path), 404, "NOT_FOUND")  # a connection goes on with the certificate that it began with
+    failure(two.post("/2fa/2/pin", **large), 400, "BAD_REQUEST", "applicationId")
+    with pytest.raises(requests.exceptions.SSLError):
+        client("one").get(path)
 
 
 # --- what is seen of it
