@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "gateway/config.h"
 #include "gateway/counters.h"
+#include "gateway/sender.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -256,7 +257,7 @@ static bool is_refused(const struct flow_send *s, struct msisdn *to, answer_cb c
         answer_refuse(cb, arg, ANSWER_NOT_FOUND, "no such message template in that application");
     else if (msisdn_parse(s->to, strlen(s->to), to))
         answer_refuse_field(cb, arg, "to", "to: 7 to 15 digits in international form are expected");
-    else if (s->from && !flow_sender_is_valid(s->from))
+    else if (s->from && !sender_is_valid(s->from))
         answer_refuse_field(cb, arg, "from", "from: up to 15 digits or 11 characters are expected");
     else
         return false;

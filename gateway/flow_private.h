@@ -154,6 +154,5 @@ bool flow_text_is_good(struct flow *f, int alphabet);
 /* Renders the drawn PIN into f->text and wipes the PIN, template and values. */
 int flow_text_render(struct flow *f);
 void flow_text_clear(struct flow *f);
-bool flow_sender_is_valid(const char *s);
 
 #endif

@@ -8,17 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An address of letters has at most 11 characters (GSM 03.40 9.1.2.5), one of digits 15. */
-bool flow_sender_is_valid(const char *s)
-{
-    size_t n = strlen(s);
-    size_t digits = strspn(s, "0123456789");
-    for (size_t i = 0; i < n; i++)
-        if (s[i] < ' ' || s[i] > '~')
-            return false;
-    return n > 0 && (digits == n ? n <= 15 : n <= 11);
-}
-
 static int append(struct flow_values *v, const char *s)
 {
     size_t n = strlen(s) + 1;

@@ -1,11 +1,12 @@
 #include "gateway/objects.h"
 
 #include "base/result.h"
-#include "gateway/flow_private.h"
 #include "gateway/json_write.h"
+#include "gateway/sender.h"
 #include "smpp/smpp.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,7 +118,7 @@ static int set_length(struct object *o, const struct row *row, const char *value
 static int set_sender(struct object *o, const struct row *row, const char *value,
                       struct object_wrong *wrong)
 {
-    if (value[0] && !flow_sender_is_valid(value))
+    if (value[0] && !sender_is_valid(value))
         return wrong_value(wrong, row->field,
                            "up to 15 digits, or up to 11 characters of ASCII are expected");
     return set_text(o, row, value, wrong);

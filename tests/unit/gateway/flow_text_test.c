@@ -1,4 +1,5 @@
 #include "gateway/flow_private.h"
+#include "gateway/sender.h"
 
 #include "base/result.h"
 #include "smpp/smpp.h"
@@ -127,12 +128,12 @@ static void the_pin_is_wiped_once_it_stands_in_the_text(void **state)
 static void senders_of_letters_have_11_characters_and_of_digits_15(void **state)
 {
     (void)state;
-    assert_true(flow_sender_is_valid("ABCDEFGHIJK"));
-    assert_false(flow_sender_is_valid("ABCDEFGHIJKL"));
-    assert_true(flow_sender_is_valid("123456789012345"));
-    assert_false(flow_sender_is_valid("1234567890123456"));
-    assert_false(flow_sender_is_valid(""));
-    assert_false(flow_sender_is_valid("A\tB"));
+    assert_true(sender_is_valid("ABCDEFGHIJK"));
+    assert_false(sender_is_valid("ABCDEFGHIJKL"));
+    assert_true(sender_is_valid("123456789012345"));
+    assert_false(sender_is_valid("1234567890123456"));
+    assert_false(sender_is_valid(""));
+    assert_false(sender_is_valid("A\tB"));
 }
 
 int main(void)
