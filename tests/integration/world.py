@@ -350,7 +350,7 @@ class World:
 
     def files(self):
         """What programs have written, but for the SMSC's logs and the files that are to hold secrets."""
-        peers = tuple(s.name for s in self.smscs if isinstance(s, NodeSmsc))
+        peers = tuple(s.name for s in self.smscs if isinstance(s, NodeSmsc)) + ("sim",)
         return [p for p in self.folder.rglob("*") if p.is_file() and not p.name.startswith(peers + ("pin.key",)) and
                 p.suffix not in (".conf", ".pass", ".pem")]
 
