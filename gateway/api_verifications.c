@@ -1,4 +1,5 @@
-/* The PINs of a number and application: which were sent, which verified, and when. */
+/* The PINs of a number and application: which were sent, which verified, and when.  The number is
+ * needed in both versions of the API: there is no list of a whole application. */
 #include "gateway/api_private.h"
 
 #include "base/buf.h"
