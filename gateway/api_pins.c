@@ -4,8 +4,6 @@
 #include "gateway/flow.h"
 #include "gateway/pins.h"
 
-#include <strings.h>
-
 /* --- fields of the body: false, and the call has ended, when one is wrong ------------------- */
 
 /* NULL where it is absent or null. */
@@ -60,8 +58,6 @@ static bool take_placeholders(struct api_call *c, struct pin_placeholder *ph, si
             break;
         if (!json_is_string(value))
             trouble = "an object of strings is expected";
-        else if (strcasecmp(key, "pin") == 0)
-            trouble = "pin is filled in by the gateway";
         else
             ph[(*n)++] = (struct pin_placeholder){key, json_string_value(value)};
     }

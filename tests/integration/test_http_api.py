@@ -150,7 +150,7 @@ def test_status_has_a_row_for_each_message(account):
     ({"to": ""}, "to"), ({"to": "a\nb"}, "to"), ({"from": 5}, "from"), ({"from": "much too long a sender"}, "from"),
     ({"trackDelivery": "true"}, "trackDelivery"), ({"trackDelivery": 1}, "trackDelivery"),
     ({"placeholders": []}, "placeholders"), ({"placeholders": {"q": 1}}, "placeholders"),
-    ({"placeholders": {"q": None}}, "placeholders"), ({"placeholders": {"PIN": "1"}}, "placeholders"),
+    ({"placeholders": {"q": None}}, "placeholders"), ({"placeholders": {"q": ".", "pin": "1"}}, "placeholders"),
     ({"placeholders": {}}, "placeholders"), ({"placeholders": {"q": ".", "more": "x"}}, "placeholders"),
     ({"placeholders": {f"k{i}": "x" for i in range(17)}}, "placeholders"),
     ({"placeholders": {"q": "x" * 1000}}, "placeholders")])
@@ -362,6 +362,22 @@ def test_a_request_that_is_open_at_sigterm_is_answered(world):
     assert gateway.program.wait() == 0
     log = gateway.log()
     assert "event=drained" in log and "drain_cut_short" not in log
+
+
+def test_a_verify_that_is_with_the_store_at_sigterm_is_answered(world):
+    redis = world.redis()
+    gateway, account = world.start({"acme": world.node("smsc")}, http={}, **world.redis_store(redis.port))
+    account.http = Client(gateway, account.key)
+    account.plain = account.new_message("--length", "8", text="Your code is {{pin}}")
+    sent, answers = send(account, number()), []
+    redis.client().execute_command("CLIENT", "PAUSE", 600, "ALL")
+    thread = threading.Thread(target=lambda: answers.append(verify(account, sent["pinId"], "1")))
+    thread.start()
+    wait_for(lambda: gateway.ctl("info")["ledger"]["outstanding"], "the verify is with the store")
+    gateway.program.signal(signal.SIGTERM)
+    thread.join()
+    assert answers[0].status_code == 200 and answers[0].json()["pinError"] == "WRONG_PIN"
+    assert gateway.program.wait() == 0
 
 
 def certificate(folder, name):
