@@ -21,12 +21,7 @@ static void pass_ms(struct rig *g, int64_t ms)
     }
 }
 
-static void set_limits(struct rig *g, uint32_t idle_s)
-{
-    struct http_limits l = rig_limits;
-    l.idle_timeout_s = idle_s;
-    http_server_set_limits(g->server, &l);
-}
+#define SET_DEADLINE(g, member) rig_set_deadline(g, offsetof(struct http_limits, member))
 
 /* --- one after the other
  * --------------------------------------------------------------------------
@@ -147,6 +142,7 @@ static void one_that_ends_in_the_middle_of_a_request_gets_nothing(void **state)
 /* Sends an octet now and then until it is refused. */
 static void drip(struct rig *g, const char *begin, const char *outcome)
 {
+    SET_DEADLINE(g, request_timeout_s);
     struct client *c = client_new(g);
     struct mono start = mono_now();
     client_say(g, c, begin);
@@ -176,7 +172,7 @@ static void a_body_that_drips_is_ended_by_the_total_deadline(void **state)
 static void a_silent_connection_is_closed_without_a_word(void **state)
 {
     struct rig *g = *state;
-    set_limits(g, 1);
+    SET_DEADLINE(g, idle_timeout_s);
     struct client *c = client_new(g);
     pass_ms(g, 600);
     client_say(g, c, GET("/")); /* the time begins anew */
@@ -191,8 +187,8 @@ static void a_silent_connection_is_closed_without_a_word(void **state)
 static void a_handler_may_take_longer_than_any_deadline(void **state)
 {
     struct rig *g = *state;
+    SET_DEADLINE(g, request_timeout_s);
     struct client *c = client_new(g);
-    set_limits(g, 1);
     g->hold = true;
     client_say(g, c, GET("/"));
     pass_ms(g, 1300);
@@ -213,6 +209,7 @@ static void answer_big(struct rig *g, size_t len)
 static void a_client_that_does_not_read_its_answer_is_closed(void **state)
 {
     struct rig *g = *state;
+    SET_DEADLINE(g, write_timeout_s);
     struct client *c = client_new(g);
     answer_big(g, 8 << 20);
     client_send(c, GET("/"), strlen(GET("/")));

@@ -47,9 +47,17 @@ struct client {
 static const struct http_limits rig_limits = {.max_connections = 8,
                                               .max_head = 1024,
                                               .max_body = 2048,
-                                              .request_timeout_s = 1,
+                                              .request_timeout_s = 60,
                                               .idle_timeout_s = 60,
-                                              .write_timeout_s = 1};
+                                              .write_timeout_s = 60};
+
+/* One of the deadlines becomes a second. */
+static inline void rig_set_deadline(struct rig *g, size_t offset)
+{
+    struct http_limits l = rig_limits;
+    *(uint32_t *)(void *)((char *)&l + offset) = 1;
+    http_server_set_limits(g->server, &l);
+}
 
 static const char *const rig_verbs[] = {"GET", "HEAD", "POST", "PUT", "OPTIONS", "other"};
 

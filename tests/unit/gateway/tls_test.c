@@ -279,6 +279,7 @@ static void plain_http_on_the_tls_port_is_a_failed_handshake(void **state)
 
 static void a_handshake_that_does_not_come_is_closed_without_a_word(void **state)
 {
+    rig_set_deadline(*state, offsetof(struct http_limits, request_timeout_s));
     struct client *c = client_new(*state);
     struct mono start = mono_now();
     client_say(*state, c, "\x16");
