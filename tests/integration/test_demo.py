@@ -1,13 +1,17 @@
 """What a newcomer meets: the sign-in form of tests/examples, and ./demo with the lines that it prints."""
+import contextlib
 import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import types
 
 import pytest
 import requests
@@ -15,6 +19,10 @@ import requests
 from procs import BUILD, ROOT, SLOW, Program, run, wait_for
 from smsc import NodeSmsc
 from world import Account, free_port, number, pin_in
+
+sys.path.insert(0, str(ROOT / "tests/examples/webform"))
+import pinbind  # noqa: E402
+import server  # noqa: E402
 
 PYTHON = "/usr/bin/python3"
 
@@ -271,10 +279,58 @@ def test_too_many_sends_say_when_to_come_back(start):
     assert browser.status == 429 and "try again in 2 hours" in browser.error and browser.heading == "Sign in"
 
 
+@pytest.fixture
+def inside():
+    """The form's server in this process, where its limits can be set."""
+    options = types.SimpleNamespace(listen="127.0.0.1:0", origin="", handset="")
+    s = server.Server(options, pinbind.Api("http://127.0.0.1:1", "key", "A", "M"))
+    thread = threading.Thread(target=s.serve_forever, args=[0.05])
+    thread.start()
+    yield s
+    s.shutdown()
+    thread.join()
+    s.server_close()
+
+
+def test_a_client_that_takes_its_time_is_cut_off(inside, monkeypatch):
+    monkeypatch.setattr(server, "CONNECTION_S", 0.2)
+    with socket.create_connection(inside.server_address, timeout=10 * SLOW) as s:
+        s.sendall(b"GET / HTTP/1.0\r\n")
+        with contextlib.suppress(OSError):
+            while not select.select([s], [], [], 0.05)[0]:
+                s.sendall(b"X: y\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            assert s.recv(1) == b""
+    assert requests.get(inside.origin, timeout=5).status_code == 200
+
+
+def test_connections_are_bounded(inside, monkeypatch):
+    monkeypatch.setattr(inside, "room", threading.BoundedSemaphore(2))
+    held = [socket.create_connection(inside.server_address, timeout=5) for _ in range(2)]
+    with socket.create_connection(inside.server_address, timeout=5) as s:
+        assert s.recv(1) == b""
+    for s in held:
+        s.sendall(f"GET / HTTP/1.0\r\nHost: {inside.origin[7:]}\r\n\r\n".encode())
+        assert s.recv(12) == b"HTTP/1.0 200"
+        s.close()
+
+    def there():
+        with contextlib.suppress(requests.ConnectionError):
+            return requests.get(inside.origin, timeout=5).status_code == 200
+    wait_for(there, "room again")
+
+
+def test_sessions_are_bounded_and_end(monkeypatch):
+    sessions = server.Sessions()
+    monkeypatch.setattr(server, "SESSIONS_MAX", 2)
+    first, second, third = (sessions.new(number=n) for n in "abc")
+    assert [sessions.get(c).get("number") for c in (first, second, third)] == [None, "b", "c"]
+    monkeypatch.setattr(server, "SESSION_S", 0)
+    assert sessions.get(sessions.new(number="d")) == {}
+
+
 def test_nobody_is_told_to_come_too_early():
-    sys.path.insert(0, str(ROOT / "tests/examples/webform"))
-    from pinbind import duration
-    assert [duration(s) for s in (0, 1, 59, 60, 61, 7200, 7201, 86401)] == [
+    assert [pinbind.duration(s) for s in (0, 1, 59, 60, 61, 7200, 7201, 86401)] == [
         "a moment", "1 second", "59 seconds", "1 minute", "2 minutes", "2 hours", "3 hours", "2 days"]
 
 
