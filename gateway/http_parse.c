@@ -105,23 +105,33 @@ static const char *fault_of(uint8_t prev, uint8_t c)
     return NULL;
 }
 
+/* Octets that are no fault wherever they stand but at the edges of a line. */
+static size_t text_len(const char *data, size_t len)
+{
+    size_t i = 0;
+    while (i < len && (uint8_t)data[i] >= 0x20 && data[i] != 0x7f)
+        i++;
+    return i;
+}
+
 /* Walks the octets of the head; true: it ends behind *used. */
 static bool guard(struct http_parse *p, const char *data, size_t len, size_t *used)
 {
     size_t i = 0;
     bool is_end = false;
-    while (i < len && !is_end) {
-        uint8_t prev = p->prev, c = (uint8_t)data[i++];
-        p->prev = c;
-        if (c > 0x20 && c != 0x7f && prev != '\r') {
-            p->line_len++;
-            continue;
-        }
-        const char *fault = fault_of(prev, c);
-        if (fault) {
-            fail(p, 400, fault);
+    while (i < len && !is_end && !p->m.status) {
+        size_t n = p->prev == '\r' || p->prev == '\n' ? 0 : text_len(data + i, len - i);
+        p->line_len += n;
+        i += n;
+        if (n)
+            p->prev = 'x';
+        if (i == len)
             break;
-        }
+        uint8_t prev = p->prev, c = (uint8_t)data[i++];
+        const char *fault = fault_of(prev, c);
+        p->prev = c;
+        if (fault)
+            fail(p, 400, fault);
         is_end = c == '\n' && p->line_len == 0;
         if (c == '\n')
             p->line_len = 0;
@@ -275,7 +285,6 @@ static int value_cb(http_parser *lib, const char *at, size_t len)
 static int head_cb(http_parser *lib)
 {
     struct http_parse *p = lib->data;
-    lib->upgrade = 0; /* offered upgrades (h2c, say) are not taken */
     p->m.is_head_done = true;
     p->m.keep_alive = http_should_keep_alive(lib);
     p->m.is_http_1_0 = lib->http_minor == 0;
@@ -439,6 +448,7 @@ static enum http_parse_result parse_head(struct http_parse *p)
                                                   .on_header_field = name_cb,
                                                   .on_header_value = value_cb,
                                                   .on_headers_complete = head_cb};
+    /* it sees no more than the head: an Upgrade that is offered (h2c, say) changes nothing */
     http_parser_init(&p->lib, HTTP_REQUEST);
     p->lib.data = p;
     http_parser_execute(&p->lib, &settings, p->head.p, p->head.len);

@@ -170,6 +170,7 @@ static const struct form refused[] = {
     {CHUNKED "5\nhello\r\n0\r\n\r\n", "400 close", NULL},
     {CHUNKED "5\r\nhello\n0\r\n\r\n", "400 close", NULL},
     {CHUNKED "5\r\nhelloXX0\r\n\r\n", "400 close", NULL},
+    {CHUNKED "5\r\nhelloX\n0\r\n\r\n", "400 close", NULL},
     {CHUNKED "5\r\nhello\r\n0\n\r\n", "400 close", NULL},
     {CHUNKED "5\r\nhello\r\n0\r\n\n", "400 close", NULL},
     {CHUNKED "5\rXhello\r\n0\r\n\r\n", "400 close", NULL},
