@@ -482,10 +482,20 @@ struct smpp_carrier *carriers_at(struct carriers *cs, size_t i)
     return cs->list[i]->smpp;
 }
 
+void carriers_stop_waiting(struct carriers *cs)
+{
+    for (size_t i = 0; i < cs->n; i++) {
+        smpp_carrier_free(cs->list[i]->successor);
+        cs->list[i]->successor = NULL;
+    }
+}
+
 void carriers_drain(struct carriers *cs, void (*cb)(void *arg), void *arg)
 {
     cs->drained_cb = cb;
     cs->drained_arg = arg;
     for (size_t i = 0; i < cs->n; i++)
         leave(cs->list[i], NULL);
+    if (cs->n == 0) /* those that there were had been leaving, and are closed */
+        cb(arg);
 }

@@ -60,7 +60,9 @@ struct carriers_info {
 };
 void carriers_info(const struct carriers *cs, struct carriers_info *out);
 
-/* Unbinds all; cb once, when the last one is closed.  No reload after it. */
+/* No carrier that waits for an earlier one to close binds any more.  No reload after it. */
+void carriers_stop_waiting(struct carriers *cs);
+/* Unbinds all; cb once, when the last one is closed, perhaps inside the call. */
 void carriers_drain(struct carriers *cs, void (*cb)(void *arg), void *arg);
 
 #endif

@@ -310,6 +310,7 @@ void gateway_drain(struct gateway *g, const char *reason)
         return;
     }
     event_add(g->drain_limit, &limit);
+    carriers_stop_waiting(g->carriers);
     resp_server_drain(g->resp);
     api_drain(g->api);
     flows_drain(g->flows, flows_drained_cb, g);
