@@ -4,8 +4,9 @@
  * gateway/config.def has a row per key: section, name, type, default, range, unit, flags, help.
  * Parsing, the commented sample conf/pinbind.conf, pinbind.conf(5) and `pinbindctl config` come
  * from or are checked against those rows.  Only config*.c knows the parser.  A struct config is
- * complete and valid before anything of it takes effect, and never changes afterwards; it is counted,
- * so that what began under one configuration ends under it, also when another has been loaded.
+ * complete and valid before anything of it takes effect, and never changes afterwards; it is
+ * counted, so that what began under one configuration ends under it, also when another has been
+ * loaded.
  */
 #ifndef GATEWAY_CONFIG_H
 #define GATEWAY_CONFIG_H

@@ -103,11 +103,11 @@ static int keep_row(const struct config_field *f, struct config *fresh,
         memcpy(to, from, number_size(f));
         return 0;
     }
-    char *copy = strdup(*(char *const *)(const void *)from);
+    char **at = (char **)(void *)to, *copy = strdup(*(char *const *)(const void *)from);
     if (!copy)
         return ERR_NOMEM;
-    free(*(char **)(void *)to);
-    memcpy(to, &copy, sizeof copy);
+    free(*at);
+    *at = copy;
     return 0;
 }
 

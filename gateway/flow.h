@@ -32,7 +32,7 @@ struct flow_env {
     struct pin_keyring *ring;
     struct pin_registry *registry;
     struct pin_ledger *ledger;
-    struct carriers *carriers; /* may be set later with flows_set_carriers() */
+    struct carriers *carriers;   /* may be set later with flows_set_carriers() */
     const struct config *config; /* of new flows; counted, see flows_reload() */
 };
 

@@ -491,7 +491,8 @@ static bool is_refused(const struct resp_conn *c, const struct command *k,
     if (!c->is_authenticated && !handshake)
         snprintf(text, sizeof text, "NOAUTH Authentication required.");
     else if (!k) /* it is not repeated: who has the order wrong typed a PIN or a key there */
-        snprintf(text, sizeof text, "ERR unknown command (COMMAND DOCS names those that are there)");
+        snprintf(text, sizeof text,
+                 "ERR unknown command (COMMAND DOCS names those that are there)");
     else if (cmd->argc < k->min_args || (k->max_args && cmd->argc > k->max_args))
         snprintf(text, sizeof text, "ERR wrong number of arguments for '%s': %s %.120s", k->name,
                  k->name, k->args);

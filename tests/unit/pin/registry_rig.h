@@ -145,7 +145,7 @@ static bool has_subscribers(unsigned n)
     return has;
 }
 
-static int setup(void **state)
+static UNUSED int setup(void **state)
 {
     static const struct clock_source source = {skewed_mono, real_wall};
     b = calloc(1, sizeof *b);
@@ -165,7 +165,7 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
+static UNUSED int teardown(void **state)
 {
     (void)state;
     pin_registry_free(b->reg2);
