@@ -84,7 +84,7 @@ MISTAKES = [
     ('unix = "v.sock"', 'tcp = "nonsense"', 0, "tcp"),
     ('unix = "v.sock"', 'unix = "v.sock"\n    unix_mode = 999', 1, "unix_mode"),
     ('node = "gw1"', 'policy = "strict"', 0, "policy"),
-    ('node = "gw1"', "http {\n}", 0, "not available yet"),
+    ('    listen = ""', '    operator_key_file = "x"', 0, "not available yet"),
     ('node = "gw1"', 'node = "gw1"\nnode = "gw2"', 1, "node"),
     ('pin_key_file = "pin.key"', 'pin_key_file = "absent.key"', 0, "absent.key"),
     ('store {', 'store {\n}\nstore {', 2, "store"),
