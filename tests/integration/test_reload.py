@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import socket
+import ssl
 import threading
 import time
 
@@ -495,6 +496,37 @@ def test_limits_of_the_verify_socket_take_effect_on_open_connections(world):
     assert open_one.call("PING", "x" * 1999) == "x" * 1999
     assert open_one.is_closed()  # idle
     assert gateway.client(account.key).ping()
+
+
+def make_certificate(folder, name):
+    code, out, err = run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                          "-keyout", folder / "http.key", "-out", folder / "http.pem", "-subj", f"/CN={name}"])
+    assert code == 0, err
+    (folder / "http.key").chmod(0o600)
+    return (folder / "http.pem").read_text()
+
+
+def test_a_certificate_is_taken_over_and_a_bad_one_is_not(world):
+    smsc = world.node("smsc")
+    http = {"tls_cert_file": world.folder / "http.pem", "tls_key_file": world.folder / "http.key"}
+
+    def served():
+        return ssl.get_server_certificate(("127.0.0.1", gateway.http_port))
+    first = make_certificate(world.folder, "first")
+    gateway, account = world.start({"acme": keys(smsc)}, http=http)
+    assert served().strip() == first.strip()
+    second = make_certificate(world.folder, "second")
+    assert gateway.ctl("reload") == NOTHING
+    assert served().strip() == second.strip() != first.strip()
+    (world.folder / "http.pem").write_text("nonsense")
+    gateway.configure({"more": keys(smsc), "acme": keys(smsc)}, http=http)
+    assert "http.pem" in refused(gateway)
+    assert served().strip() == second.strip() and not rows(gateway, "more")
+    (world.folder / "http.pem").write_text(second)
+    # An open door keeps its TLS: to be without needs a restart.
+    assert reload(gateway, {"acme": keys(smsc)}, http={}) == {
+        "needs_restart": ["http tls_cert_file", "http tls_key_file"]}
+    assert served().strip() == second.strip()
 
 
 # --- drain ---
