@@ -38,7 +38,7 @@ static int load(struct store *s, const struct store_script *script)
     int err = store_send_words(s, loaded_cb, words, 3);
     if (err)
         return err;
-    LOG(LOG_LV_INFO, "store", "script_load", KV_S("script", script->name));
+    LOG(LOG_LV_DEBUG, "store", "script_load", KV_S("script", script->name));
     uint32_t slot = s->n_loads;
     for (uint32_t i = 0; i < s->n_loads && i < SCRIPT_LOADS_MAX; i++)
         if (s->loads[i].script == script)

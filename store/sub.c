@@ -11,6 +11,8 @@
 #define LOG_ID "store/sub"
 /* The server is asked whether it is there each time that many time-outs have passed. */
 #define LOOK_TIMEOUTS 5
+/* While an embedded server is being started nothing is there to connect to: looked at so often. */
+#define STORE_LOOK_MS 50
 
 static const char *const state_names[] = {"OFF", "WAITING", "CONNECTING", "ASKING", "LIVE"};
 
@@ -129,6 +131,8 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
         look(arg);
     } else if (sub->state == SUB_ASKING) {
         store_conn_close(&sub->conn, "no answer to the subscription", NULL);
+    } else if (((const struct store *)arg)->state == STORE_STARTING) {
+        timer_arm_ms(&sub->timer, STORE_LOOK_MS);
     } else {
         set_state(sub, SUB_CONNECTING, "time to connect");
         store_conn_open(&sub->conn);
