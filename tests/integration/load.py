@@ -271,26 +271,39 @@ class Load:
         else:
             self._verify(door, [s for s in rng.choice(mine) if s.outcome == "sent"][-1])
 
-    def _send(self, door, sends, to, single):
+    def new_send(self, door, to, single):
+        """Into the book before it is asked for."""
         with self.lock:
             send = Send(len(self.sends), door.name, to, single, self.phase)
             self.sends.append(send)
-        sends.append(send)
-        answer = self._ask(lambda: door.send(*self.apps[single], to, f"s{send.serial}"), "send")
-        if answer is None:
-            send.outcome = "refused"
-            return
-        assert answer["to"] == to, f"{answer} to {send}"
+        return send
+
+    def send_words(self, send):
+        return *self.apps[send.single], send.to, f"s{send.serial}"
+
+    def note_sent(self, send, answer):
+        assert answer["to"] == send.to, f"{answer} to {send}"
         send.outcome = {"MESSAGE_SENT": "sent", "MESSAGE_NOT_SENT": "not sent"}[answer["smsStatus"]]
         send.pin_id = answer["pinId"]
+
+    def note_verified(self, send, answer):
+        assert answer["pinId"] == send.pin_id and answer["msisdn"] == send.to, f"{answer} to {send}"
+        send.verdicts[-1] = "yes" if answer["verified"] else answer["pinError"]
+
+    def _send(self, door, sends, to, single):
+        send = self.new_send(door, to, single)
+        sends.append(send)
+        answer = self._ask(lambda: door.send(*self.send_words(send)), "send")
+        if answer is None:
+            send.outcome = "refused"
+        else:
+            self.note_sent(send, answer)
 
     def _verify(self, door, send):
         send.verdicts.append("cut")
         answer = self._ask(lambda: door.verify(send.pin_id, self.witness.pin(send.serial)), "verify")
-        if answer is None:
-            return  # "cut": unavailable may mean that its fate is unknown
-        assert answer["pinId"] == send.pin_id and answer["msisdn"] == send.to, f"{answer} to {send}"
-        send.verdicts[-1] = "yes" if answer["verified"] else answer["pinError"]
+        if answer is not None:  # else "cut" stays: unavailable may mean that its fate is unknown
+            self.note_verified(send, answer)
 
     def _ask(self, request, what):
         """None: it was refused for the time being."""
@@ -359,8 +372,9 @@ class Promises:
         for send in self.load.sends:
             if send.single:
                 assert send.verdicts.count("yes") <= 1, f"{send}: verified more than once"
+        unheard = [s for s in newest if s.single and s.verdicts.count("yes") == 0 and s.verdicts[-1] != "TTL_EXPIRED"]
         self.result.update(answered=len(newest) + len(superseded), verifiable=len(newest) - len(lost),
-                           superseded=len(superseded), lost=len(lost))
+                           superseded=len(superseded), verified_unheard=len(unheard), lost=len(lost))
         assert not lost, f"{len(lost)} lost: {lost[:5]}"
 
     @staticmethod

@@ -10,7 +10,7 @@ import time
 import pytest
 
 import resp
-from load import DOORS, Load, Promises, Refused, Witness
+from load import Cut, DOORS, Load, Promises, Refused, Witness
 from procs import SLOW, wait_for
 from world import number
 
@@ -43,11 +43,42 @@ def client(world, redis):
     return redis.client() if redis else resp.client(world.folder / "store/redis.sock")
 
 
-def kill_and_start(gateway, load, witness, rng):
+class Volley:
+    """Fresh single-use PINs, each on a connection of its own, whose first verify the kill is to fall into."""
+
+    def __init__(self, load):
+        self.load = load
+        self.doors = [door(load.gateway, load.account.key) for door in DOORS for _ in range(3)]
+        self.sends = [load.new_send(door, number(), single=True) for door in self.doors]
+        for door, send in zip(self.doors, self.sends):
+            door.write(door.send_octets(*load.send_words(send)))
+        for door, send in zip(self.doors, self.sends):
+            load.note_sent(send, door.read())
+        self.pins = [load.witness.pin(send.serial) for send in self.sends]
+
+    def fire(self):
+        for door, send, pin in zip(self.doors, self.sends, self.pins):
+            send.verdicts.append("cut")
+            door.write(door.verify_octets(send.pin_id, pin))
+
+    def gather(self):
+        for door, send in zip(self.doors, self.sends):
+            try:
+                self.load.note_verified(send, door.read())
+            except (Cut, OSError):
+                pass
+            door.close()
+
+
+def kill_and_start(load, witness, rng):
     """At a random event of the SMSC, now and then while it still starts."""
+    gateway = load.gateway
     witness.wait_lines(witness.read().lines + rng.randrange(1, rng.choice((50, 300, 2000))))
-    time.sleep(rng.uniform(0, 0.01))  # random moments are what this test is made of
+    volley = Volley(load)
+    volley.fire()
+    time.sleep(rng.uniform(0, 0.003))  # random moments are what this test is made of
     gateway.kill()
+    volley.gather()
     load.phase += 1
     if rng.random() < 0.1:
         gateway.start(ready=False)
@@ -67,12 +98,13 @@ def test_what_was_answered_survives_kill_of_the_gateway(world, say, seed, kind, 
     load = Load(gateway, account, DOORS, witness, seed).start()
     try:
         for _ in range(rounds):
-            kill_and_start(gateway, load, witness, rng)
+            kill_and_start(load, witness, rng)
     finally:
         load.stop()
     witness.wait_acked()
     result = Promises(load, client(world, redis)).check()
     assert result["sent"] >= rounds and result["recorded"] >= result["sent"]
+    assert redis or gateway.log().count("event=embedded_adopted") >= rounds
     say(f"{kind}, seed {seed}, {rounds} kills in {time.monotonic() - started:.0f} s", result)
 
 
@@ -155,5 +187,5 @@ def test_what_was_answered_survives_kill_of_redis(world, say, seed, kind):
     result = Promises(load, server).check()
     say(f"{kind} Redis, seed {seed}, 5 kills in {time.monotonic() - started:.0f} s", {**result, **probes.result()})
     assert result["sent"] > 100
-    assert max(probes.took, default=0) < 0.5 * SLOW, "refused after a time-out, not at once"
-    assert max(probes.recovered) < 5 * SLOW
+    assert max(probes.took, default=0) < 0.9 * SLOW, "refused after the store's time-out, not at once"
+    assert max(probes.recovered) < 10 * SLOW
