@@ -156,9 +156,11 @@ static bool set_policies(struct admin_request *r, struct object *o)
     json_t *set = json_object_get(r->options, "set");
     if (json_is_string(set))
         return set_policy(r, o, json_string_value(set));
-    for (size_t i = 0; i < json_array_size(set); i++)
-        if (!set_policy(r, o, json_string_value(json_array_get(set, i))))
+    for (size_t i = 0; i < json_array_size(set); i++) {
+        const char *pair = json_string_value(json_array_get(set, i));
+        if (!set_policy(r, o, pair ? pair : ""))
             return false;
+    }
     return true;
 }
 

@@ -1,8 +1,11 @@
 """What an operator asks of a running gateway."""
+import json
+import socket
+
 import pytest
 import redis
 
-from procs import BUILD, run, wait_for
+from procs import BUILD, SLOW, run, wait_for
 from world import NodeSmsc, World, number
 
 
@@ -77,3 +80,15 @@ def test_what_is_wrong_is_told_in_one_line(running, words):
     gateway, _ = running
     code, out, err = run([BUILD / "pinbindctl", "-s", gateway.admin_path, *words])
     assert code == 1 and not out and err.startswith("pinbindctl: ") and len(err.splitlines()) == 1, (out, err)
+
+
+def test_what_pinbindctl_would_not_send_is_refused(running):
+    gateway, account = running
+    new = {"account": account.name, "name": "x"}
+    for options in ({**new, "set": [1]}, {**new, "set": [None]}, {**new, "name": 5}, {"account": [], "name": "x"}, []):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10 * SLOW)
+            s.connect(str(gateway.admin_path))
+            s.sendall(json.dumps({"command": "app create", "options": options}).encode() + b"\n")
+            answer = json.loads(s.makefile().readline() or "null")
+        assert answer and not answer["ok"] and answer["code"] == "BAD_REQUEST", (options, answer)
