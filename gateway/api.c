@@ -196,7 +196,6 @@ static const char *trouble_text(enum json_error_code code)
         {json_error_duplicate_key, "a key stands twice"},
         {json_error_null_character, "a NUL in a string is not taken"},
         {json_error_null_byte_in_key, "a NUL in a key is not taken"},
-        {json_error_stack_overflow, "it is nested too deeply"},
         {json_error_invalid_utf8, "it is not UTF-8"},
         {json_error_numeric_overflow, "a number is too large"},
     };
@@ -204,6 +203,25 @@ static const char *trouble_text(enum json_error_code code)
         if (texts[i].code == code)
             return texts[i].text;
     return "it is not JSON";
+}
+
+/* Clients send twenty or so; an empty object of two octets is 300 when jansson has read it. */
+#define VALUES_MAX 256
+
+/* Where strings would end elsewhere than for jansson, it has already refused the text. */
+static bool has_too_many_values(const char *text, size_t len)
+{
+    size_t n = 1;
+    bool is_string = false;
+    for (size_t i = 0; i < len; i++) {
+        if (is_string && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            is_string = !is_string;
+        else if (!is_string && (text[i] == ',' || text[i] == '[' || text[i] == '{'))
+            n++; /* a value may follow each of them */
+    }
+    return n > VALUES_MAX;
 }
 
 /* false: the call has ended. */
@@ -222,6 +240,11 @@ static bool take_body(struct api_call *c)
     }
     if (len && is_encoded(http_request_header(c->http, HTTP_CONTENT_ENCODING))) {
         api_fail_status(c, 415, 0, "Content-Encoding: none but identity is taken");
+        return false;
+    }
+    if (has_too_many_values(text, len)) {
+        api_fail(c, ANSWER_BAD_REQUEST, NULL, "the body: more than %d values are not taken",
+                 VALUES_MAX);
         return false;
     }
     c->body = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);

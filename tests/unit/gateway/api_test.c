@@ -598,19 +598,44 @@ static void bad_json_is_400_and_never_quoted(void **state)
     }
 }
 
-static void nesting_is_bounded(void **state)
+/* A body of {"a":, then `from`, n times `again`, and `to` and a brace at its end. */
+static struct http_request send_many(const char *from, const char *again, size_t n, const char *to)
 {
-    (void)state;
-    size_t depth = 30000;
-    char *body = malloc(5 + depth + 1);
-    assert_non_null(body);
-    memcpy(body, "{\"a\":", 5);
-    memset(body + 5, '[', depth);
-    body[5 + depth] = 0;
+    char *body = NULL;
+    size_t len;
+    FILE *f = open_memstream(&body, &len);
+    assert_non_null(f);
+    fprintf(f, "{\"a\":%s", from);
+    for (size_t i = 0; i < n; i++)
+        fputs(again, f);
+    fprintf(f, "%s}", to);
+    fclose(f);
     struct http_request r = send_body(body, NULL, NULL);
     free(body);
-    assert_int_equal(r.status, 400);
-    assert_non_null(strstr(r.text, "nested too deeply"));
+    return r;
+}
+
+static void values_are_bounded_however_they_stand(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *again, *to;
+        size_t n;
+        int status;
+    } rows[] = {
+        {"[0", ",0", "]", 253, 200},        {"[0", ",0", "]", 254, 400},
+        {"[[]", ",[]", "]", 126, 200},      {"[[]", ",[]", "]", 20000, 400},
+        {"[{}", ",{}", "]", 20000, 400},    {"", "[", "", 30000, 400},
+        {"0", ",\"x\":0", "", 20000, 400},  {"\"", "[{,", "\"", 20000, 200},
+        {"\"", "\\\"[,", "\"", 20000, 200},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct http_request r = send_many(rows[i].from, rows[i].again, rows[i].n, rows[i].to);
+        if (r.status != rows[i].status)
+            fail_msg("row %zu: %d %s", i, r.status, r.text);
+        if (r.status == 400)
+            assert_string_equal(r.text, "the body: more than 256 values are not taken");
+    }
 }
 
 static void an_optional_body_may_be_missing_but_not_wrong(void **state)
@@ -758,7 +783,7 @@ int main(void)
         T(a_key_may_be_found_later_and_the_api_may_be_gone_by_then),
         T(a_body_that_is_not_json_by_its_type_is_415),
         T(bad_json_is_400_and_never_quoted),
-        T(nesting_is_bounded),
+        T(values_are_bounded_however_they_stand),
         T(an_optional_body_may_be_missing_but_not_wrong),
         T(an_answer_becomes_a_status_and_its_fields),
         T(when_to_try_again_is_rounded_up_and_never_at_once),
