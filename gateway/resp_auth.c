@@ -13,10 +13,12 @@
 /* So often the registry is asked about the key of a connection in use; its cache holds 4 s. */
 #define KEY_TRUST_MS 1000
 
-bool resp_is_locked_out(struct resp_conn *c)
+/* A key that is known to be good passes: strangers may have the same address. */
+static bool is_locked_out(const struct resp_conn *c, const struct resp_arg *key)
 {
     struct resp_server *s = c->server;
-    return failures_wait_ms(s->failures, c->peer, s->env.config->auth_failures_per_min) > 0;
+    return failures_wait_ms(s->failures, c->peer, s->env.config->auth_failures_per_min) > 0 &&
+           !pin_registry_knows_key(s->env.registry, key->p, key->len);
 }
 
 static void count_failure(struct resp_conn *c)
@@ -74,7 +76,7 @@ static void key_cb(void *arg, int result, const char *account)
 void resp_authenticate(struct resp_request *r, const char *name, const struct resp_arg *key)
 {
     struct resp_conn *c = r->conn;
-    if (resp_is_locked_out(c)) {
+    if (is_locked_out(c, key)) {
         c->server->info.limits_hit++;
         resp_conn_close_after(c, "too many wrong keys");
         resp_reply_error(r, "TOO_MANY_REQUESTS too many wrong keys, try again in a minute");

@@ -101,7 +101,6 @@ void resp_multi_free(struct resp_conn *c);
 
 /* resp_auth.c */
 void resp_authenticate(struct resp_request *r, const char *name, const struct resp_arg *key);
-bool resp_is_locked_out(struct resp_conn *c);
 /* A connection outlives its key: whether the key still is one is asked again as it is used. */
 bool resp_is_key_due(const struct resp_conn *c);
 void resp_check_key(struct resp_request *r);

@@ -306,7 +306,7 @@ def test_noise_harms_nobody(tcp):
     assert account.client().ping()
 
 
-def test_guessing_keys_is_slowed_down(world):
+def test_guessing_keys_is_slowed_down_and_a_known_key_still_passes(world):
     smsc = world.node("smsc")
     port = free_port()
     gateway, account = world.start({"acme": smsc}, verify={"tcp": f"127.0.0.1:{port}", "auth_failures_per_min": 3})
@@ -320,6 +320,10 @@ def test_guessing_keys_is_slowed_down(world):
     assert raw.call("AUTH", account.key) != "OK"  # unseen
     raw.close()
     assert account.client().ping()  # another peer: the Unix socket
+    raw, stranger = resp.Raw(port), resp.Raw(port)
+    assert raw.call("AUTH", account.key) == "OK"  # known to be good by now
+    assert stranger.call("AUTH", "pb_" + "0" * 64).startswith("-TOO_MANY_REQUESTS")
+    raw.close(), stranger.close()
 
 
 def test_the_unix_socket_has_its_permissions(tcp):
