@@ -72,6 +72,7 @@ static struct carrier *find(const struct carriers *cs, const char *name)
 struct pending_receipt {
     struct carriers *all; /* the ledger ends before them */
     char carrier[PIN_CARRIER_SIZE];
+    enum pin_attempt_state state;
     struct smpp_delivery handle;
 };
 
@@ -82,7 +83,8 @@ static void receipt_done_cb(void *arg, const struct pin_answer *a)
     p->all->info.receipts_open--;
     p->all->info.receipts_deferred += a->result != 0;
     LOG(a->result ? LOG_LV_WARN : LOG_LV_INFO, a->pin_id[0] ? a->pin_id : NULL, "receipt",
-        KV_S("carrier", p->carrier), KV_S("result", err_name(a->result)),
+        KV_S("carrier", p->carrier), KV_S("state", pin_attempt_state_name(p->state)),
+        KV_S("result", err_name(a->result)),
         KV_S("verdict", a->result ? NULL : pin_verdict_name(a->verdict)));
     if (c && c->smpp)
         smpp_delivery_done(c->smpp, p->handle, a->result ? ESME_RX_T_APPN : ESME_ROK);
@@ -126,6 +128,7 @@ static int hand_to_ledger(struct carrier *c, const struct smpp_receipt *r,
     *p = (struct pending_receipt){.all = c->all, .handle = handle};
     str_copy(p->carrier, sizeof p->carrier, c->config->name);
     fill_receipt(c, r, named ? &from : NULL, &receipt);
+    p->state = receipt.state;
     int err = pin_ledger_receipt(c->all->env.ledger, &receipt, receipt_done_cb, p);
     if (err)
         free(p);
