@@ -447,6 +447,7 @@ void api_info(const struct api *a, struct api_info *out)
     *out = (struct api_info){.auth_failures = a->auth_failures};
     if (a->http)
         http_server_info(a->http, &out->http);
+    out->http.limits_hit += a->locked_out;
     if (a->noc)
         http_server_info(a->noc, &out->noc);
     out->connections = out->http.connections + out->noc.connections;

@@ -59,8 +59,10 @@ void api_authenticate(struct api_call *c)
     struct pin_registry *registry = c->env->registry;
     int64_t wait = failures_wait_ms(c->api->failures, http_request_peer(c->http),
                                     c->env->config->http.auth_failures_per_min);
-    if (wait > 0 && !pin_registry_knows_key(registry, key, strlen(key)))
+    if (wait > 0 && !pin_registry_knows_key(registry, key, strlen(key))) {
+        c->api->locked_out++;
         api_fail_status(c, 429, wait, "too many wrong keys from this address");
-    else
+    } else {
         pin_registry_find_key(registry, key, strlen(key), key_cb, c);
+    }
 }

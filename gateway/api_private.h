@@ -25,7 +25,8 @@ struct api {
     struct tls *fresh;              /* what api_prepare() has read, until api_reload() */
     struct failures *failures;
     uint64_t auth_failures;
-    uint32_t n_calls; /* not answered yet */
+    uint64_t locked_out; /* requests refused for the wrong keys of their address */
+    uint32_t n_calls;    /* not answered yet */
     bool is_draining;
     bool is_closed; /* freed with the last call */
 };

@@ -285,7 +285,8 @@ def test_wrong_keys_are_counted_and_a_known_key_still_passes(world):
     failure(response, 429, "TOO_MANY_REQUESTS")
     assert int(response.headers["Retry-After"]) <= 60
     failure(good.get(f"/2fa/2/pin/{NO_ID}/status"), 404, "NOT_FOUND")
-    assert gateway.ctl("info")["api"]["auth_failures"] == 3
+    info = gateway.ctl("info")["api"]
+    assert info["auth_failures"] == 3 and info["limits_hit"] == 1
 
 
 # --- health, and what is missing

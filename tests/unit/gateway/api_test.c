@@ -481,6 +481,7 @@ static void too_many_wrong_keys_are_429_but_a_key_known_good_passes(void **state
     struct api_info info;
     api_info(api, &info);
     assert_int_equal(info.auth_failures, 4);
+    assert_int_equal(info.http.limits_hit, 3);
     assert_int_equal(info.connections, 4);
 }
 
