@@ -107,6 +107,12 @@ void pin_registry_find_key(struct pin_registry *r, const char *key, size_t len, 
     take((struct held){.key_cb = cb, .arg = arg, .is_right = len && key[0] == 'k'});
 }
 
+bool pin_registry_knows_key(struct pin_registry *r, const char *key, size_t len)
+{
+    (void)r;
+    return len > 1 && memcmp(key, "kk", 2) == 0;
+}
+
 static void ask(answer_cb cb, void *arg, const char *word)
 {
     take((struct held){.cb = cb, .arg = arg, .is_right = strlen(word) % 2});
