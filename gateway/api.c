@@ -279,6 +279,12 @@ static void refuse_route(struct api_call *c, const char *allow)
                                               .allow = allow});
 }
 
+/* More than their connections could have: those that were cut are worked on, too. */
+static bool has_too_many_calls(const struct api *a)
+{
+    return a->n_calls > a->env.config->http.max_connections;
+}
+
 static void serve(struct api *a, struct http_request *r, int doors)
 {
     struct api_match m;
@@ -297,10 +303,12 @@ static void serve(struct api *a, struct http_request *r, int doors)
     memcpy(c->ids, m.ids, sizeof c->ids);
     if (!c->route)
         refuse_route(c, m.allow);
-    else if (c->route->flags & API_KEY)
-        api_authenticate(c);
-    else
+    else if (!(c->route->flags & API_KEY))
         api_run(c);
+    else if (has_too_many_calls(a))
+        api_fail(c, ANSWER_UNAVAILABLE, NULL, "too many requests at once, try again");
+    else
+        api_authenticate(c);
 }
 
 static void public_cb(void *arg, struct http_request *r)

@@ -239,6 +239,7 @@ static struct api *new_api(const char *listen, const char *noc_listen)
                                        .tls_cert_file = "",
                                        .tls_key_file = "",
                                        .auth_failures_per_min = 3,
+                                       .max_connections = 2,
                                        .max_body = 1};
     n_servers = 0;
     return api_new(&(struct api_env){.config = &config}, why, sizeof why);
@@ -525,6 +526,32 @@ static void a_key_may_be_found_later_and_the_api_may_be_gone_by_then(void **stat
     assert_int_equal(r.answers + second.answers, 2);
 }
 
+static void calls_whose_connection_may_be_gone_are_bounded_too(void **state)
+{
+    (void)state;
+    struct http_request r[4];
+    struct api_call *calls[4];
+    for (size_t i = 0; i < 4; i++) {
+        r[i] = (struct http_request){.verb = HTTP_VERB_POST,
+                                     .path = "/2fa/2/pin/P/verify",
+                                     .body = "{}",
+                                     .headers = {[HTTP_AUTHORIZATION] = "App good"}};
+        if (i == 3)
+            api_fail(calls[0], ANSWER_UNAVAILABLE, NULL, "done");
+        ask_at(&r[i], 1);
+        calls[i] = waiting;
+    }
+    assert_int_equal(r[1].answers, 0);
+    assert_int_equal(r[2].status, 503);
+    assert_int_equal(r[2].retry_after_s, 1);
+    assert_int_equal(r[3].answers, 0);
+    struct http_request health = {.verb = HTTP_VERB_GET, .path = "/healthz"};
+    ask_at(&health, 0);
+    assert_int_equal(health.status, 200);
+    api_fail(calls[1], ANSWER_UNAVAILABLE, NULL, "done");
+    api_fail(calls[3], ANSWER_UNAVAILABLE, NULL, "done");
+}
+
 /* --- bodies ---------------------------------------------------------------------------------- */
 
 static struct http_request send_body(const char *body, const char *type, const char *encoding)
@@ -782,6 +809,7 @@ int main(void)
         T(a_missing_or_other_authorization_is_no_wrong_key),
         T(without_the_store_a_key_is_503_and_no_failure),
         T(a_key_may_be_found_later_and_the_api_may_be_gone_by_then),
+        T(calls_whose_connection_may_be_gone_are_bounded_too),
         T(a_body_that_is_not_json_by_its_type_is_415),
         T(bad_json_is_400_and_never_quoted),
         T(values_are_bounded_however_they_stand),
