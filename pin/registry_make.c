@@ -312,7 +312,7 @@ static void revise(struct reg_op *op, int64_t life_ms)
     char life[24], most[12];
     struct reg_fields fields;
     int err = pin_reg_template_fields(&op->object.tmpl, &fields);
-    if (err) { /* it was good before the application was asked for */
+    if (err) {
         pin_reg_op_end(op, err);
         return;
     }
@@ -350,13 +350,9 @@ void pin_registry_update_template(struct pin_registry *r, const char *account,
     if (!op)
         return;
     char app[REG_NAME_SIZE];
-    struct reg_fields fields;
     op->object.tmpl = *t;
-    int err = pin_id_is_valid(t->app_id, strlen(t->app_id)) && pin_id_is_valid(t->id, strlen(t->id))
-                  ? pin_reg_template_fields(t, &fields)
-                  : ERR_NOTFOUND;
-    if (err) {
-        pin_reg_op_later(op, err);
+    if (!pin_id_is_valid(t->app_id, strlen(t->app_id)) || !pin_id_is_valid(t->id, strlen(t->id))) {
+        pin_reg_op_later(op, ERR_NOTFOUND);
         return;
     }
     pin_reg_app_name(account, t->app_id, app);

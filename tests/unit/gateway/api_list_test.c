@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#define IDS_MAX 600
+#define IDS_MAX 8000
 #define WINDOW  32
 
 static struct {
@@ -29,6 +29,7 @@ static struct {
     unsigned ids[IDS_MAX];
     void *args[IDS_MAX];
     unsigned forgotten;
+    bool is_long; /* each is as long as can be */
 
     unsigned answers;
     int err; /* of api_fail_result() */
@@ -41,6 +42,8 @@ static void answer(unsigned i, int result)
     struct pin_template tmpl = {.spec = {.length = 6}};
     snprintf(app.id, sizeof app.id, "%u", t.ids[i]);
     snprintf(tmpl.id, sizeof tmpl.id, "%u", t.ids[i]);
+    if (t.is_long)
+        memset(tmpl.text, 0xff, PIN_TEXT_MAX); /* three octets each in JSON */
     if (t.app_cb)
         t.app_cb(t.args[i], result, result ? NULL : &app);
     else
@@ -259,6 +262,25 @@ static void trouble_ends_it_once_everything_asked_for_is_there(void **state)
     assert_null(t.json);
 }
 
+static void a_list_that_is_too_long_is_an_error(void **state)
+{
+    (void)state;
+    t.at_once = t.is_long = true;
+    t.at_once_not = UINT32_MAX;
+    list(OBJECT_TEMPLATE, 6000);
+    assert_int_equal(t.answers, 1);
+    assert_int_equal(t.err, 0);
+    assert_int_equal(t.json[strlen(t.json) - 1], ']');
+    free(t.json);
+    t.json = NULL;
+    t.asked = 0;
+    list(OBJECT_TEMPLATE, IDS_MAX);
+    assert_int_equal(t.answers, 2);
+    assert_int_equal(t.err, ERR_LIMIT);
+    assert_true(t.asked < IDS_MAX);
+    assert_null(t.json);
+}
+
 static void ids_that_cannot_be_had_are_its_end(void **state)
 {
     (void)state;
@@ -280,6 +302,7 @@ int main(void)
         T(one_that_is_gone_is_left_out),
         T(all_that_are_gone_leave_an_empty_array),
         T(trouble_ends_it_once_everything_asked_for_is_there),
+        T(a_list_that_is_too_long_is_an_error),
         T(ids_that_cannot_be_had_are_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

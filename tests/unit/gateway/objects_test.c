@@ -258,6 +258,7 @@ static void every_wrong_value_of_a_change_names_its_field(void **state)
         {"{\"speechRate\": 2.1}", "speechRate"},
         {"{\"speechRate\": \"1\"}", "speechRate"},
         {"{\"voiceName\": \"a\\u0007\"}", "voiceName"},
+        {"{\"voiceName\": \"a\\u007f\"}", "voiceName"},
         {"{\"regional\": 1}", "regional"},
         {"{\"regional\": {\"indiaDlt\": []}}", "regional.indiaDlt"},
         {"{\"regional\": {\"indiaDlt\": {\"principalEntityId\": "
@@ -300,6 +301,8 @@ static void a_field_is_set_from_text_by_its_path(void **state)
     assert_string_equal(names, "pinAttempts, allowMultiplePinVerifications, pinTimeToLive, "
                                "verifyPinLimit, sendPinPerApplicationLimit, "
                                "sendPinPerPhoneNumberLimit");
+    object_names(OBJECT_APP, "", names, sizeof names);
+    assert_string_equal(names, "name, enabled");
     object_init(&o, OBJECT_TEMPLATE);
     assert_int_equal(object_set(&o, "messageText", "\xff{{pin}}", &wrong), ERR_INVALID);
     assert_string_equal(wrong.text, "the text is not UTF-8");

@@ -228,6 +228,21 @@ static void two_gateways_changing_at_once_give_two_revisions(void **state)
     expect_text(&t, 3, t.text);
 }
 
+/* That it was not there is not remembered of it. */
+static void a_revision_that_was_asked_for_too_early_is_found_later(void **state)
+{
+    (void)state;
+    make_template();
+    struct pin_template t = b->tmpl;
+    RUN_UNTIL(b->rig, b->reg->notices == 5); /* of the key; of both objects here and by the store */
+    assert_int_equal(find_revision(b->reg, &t, 2), ERR_NOTFOUND);
+    assert_int_equal(update_template(&t, "two"), 0);
+    assert_int_equal(update_template(&t, "three"), 0);
+    RUN_UNTIL(b->rig, b->reg->notices == 9);
+    expect_text(&t, 0, "three {{pin}}"); /* in the cache: now that is asked for the other */
+    expect_text(&t, 2, "two {{pin}}");
+}
+
 /* The newest in the cache is older than the record, whose gateway knew of the change. */
 static void a_revision_that_the_cache_does_not_know_yet_is_asked_for(void **state)
 {
@@ -508,6 +523,68 @@ static void a_good_key_is_known_for_an_hour_or_until_it_is_withdrawn(void **stat
     assert_false(pin_registry_knows_key(b->reg, key, strlen(key)));
 }
 
+static bool knows(struct pin_registry *reg, const char *key)
+{
+    return pin_registry_knows_key(reg, key, strlen(key));
+}
+
+static void a_key_that_went_without_a_notice_is_known_until_it_is_asked_for(void **state)
+{
+    (void)state;
+    make_account("demo");
+    char key[PIN_API_KEY_SIZE], name[REG_NAME_SIZE];
+    memcpy(key, b->key, sizeof key);
+    pin_reg_key_name(key, strlen(key), name);
+    assert_int_equal(ASK(FIND_KEY(b->reg, key)), 0);
+    redis_says("DEL %s", name);
+    skew_us += 5000000;
+    assert_true(knows(b->reg, key));
+    assert_int_equal(ASK(FIND_KEY(b->reg, key)), ERR_NOTFOUND);
+    assert_false(knows(b->reg, key));
+}
+
+static void a_key_that_is_withdrawn_while_it_is_asked_for_is_not_known(void **state)
+{
+    (void)state;
+    make_account("demo");
+    char name[REG_NAME_SIZE];
+    unsigned before = b->answers;
+    pin_reg_key_name(b->key, strlen(b->key), name);
+    FIND_KEY(b->reg, b->key);
+    assert_int_equal(b->answers, before); /* the answer is on its way */
+    pin_reg_changed(b->reg, name);
+    RUN_UNTIL(b->rig, b->answers == before + 1);
+    assert_int_equal(b->result, 0);
+    assert_false(knows(b->reg, b->key));
+}
+
+static void a_withdrawal_whose_answer_is_lost_is_heeded_here(void **state)
+{
+    (void)state;
+    struct proxy p;
+    char key[PIN_API_KEY_SIZE], name[REG_NAME_SIZE];
+    make_account("demo");
+    memcpy(key, b->key, sizeof key);
+    pin_reg_key_name(key, strlen(key), name);
+    second_gateway_behind(&p);
+    /* the script is loaded */
+    assert_int_equal(ASK(pin_registry_revoke_key(b->reg, "pb_", account_cb, b)), ERR_NOTFOUND);
+    while (!knows(b->reg2, key)) /* the notice of its making may come late */
+        assert_int_equal(ASK(FIND_KEY(b->reg2, key)), 0);
+    p.holds = true;
+    unsigned before = b->answers;
+    pin_registry_revoke_key(b->reg2, key, account_cb, b);
+    RUN_UNTIL(b->rig, redis_number("EXISTS %s", name) == 0);
+    assert_int_equal(b->answers, before);
+    assert_true(knows(b->reg2, key));
+    proxy_cut(&p);
+    p.holds = false;
+    RUN_UNTIL(b->rig, b->answers == before + 1);
+    assert_int_equal(b->result, ERR_LOST);
+    assert_false(knows(b->reg2, key));
+    proxy_stop(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -519,6 +596,7 @@ int main(void)
         T(an_earlier_revision_lives_as_long_as_a_pin_of_then_and_a_day),
         T(the_last_hundred_revisions_are_kept),
         T(two_gateways_changing_at_once_give_two_revisions),
+        T(a_revision_that_was_asked_for_too_early_is_found_later),
         T(a_revision_that_the_cache_does_not_know_yet_is_asked_for),
         T(a_revision_of_what_is_not_there_is_not_found),
         T(what_is_only_carried_comes_back_and_can_be_taken_away),
@@ -530,6 +608,9 @@ int main(void)
         T(freeing_answers_a_change_that_is_under_way),
         T(what_is_forgotten_is_asked_of_the_store_again),
         T(a_good_key_is_known_for_an_hour_or_until_it_is_withdrawn),
+        T(a_key_that_went_without_a_notice_is_known_until_it_is_asked_for),
+        T(a_key_that_is_withdrawn_while_it_is_asked_for_is_not_known),
+        T(a_withdrawal_whose_answer_is_lost_is_heeded_here),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
