@@ -26,7 +26,7 @@ static void take_digit(struct http_chunks *c, int digit)
 static bool is_extension_char(const struct http_chunks *c, char ch)
 {
     if (c->state == HTTP_CHUNKS_SIZE) /* behind the digits */
-        return ch == ';' || ch == ' ' || ch == '\t';
+        return ch == ';'; /* a blank there is bad form, which others read in more than one way */
     return ch == '\t' || ((uint8_t)ch >= 0x20 && ch != 0x7f);
 }
 

@@ -248,10 +248,12 @@ static void take_header(struct http_parse *p, const char *at, size_t len)
         take_expect(p, at, len);
 }
 
+static const char no_version[] = "neither HTTP/1.0 nor HTTP/1.1";
+
 static bool check_version(struct http_parse *p)
 {
     if (p->lib.http_major != 1 || p->lib.http_minor > 1)
-        fail(p, 505, "neither HTTP/1.0 nor HTTP/1.1");
+        fail(p, 505, no_version);
     return !p->m.status;
 }
 
@@ -286,7 +288,7 @@ static int head_cb(http_parser *lib)
 {
     struct http_parse *p = lib->data;
     p->m.is_head_done = true;
-    p->m.keep_alive = http_should_keep_alive(lib);
+    p->m.keep_alive = http_should_keep_alive(lib) && !(lib->flags & F_CONNECTION_CLOSE);
     p->m.is_http_1_0 = lib->http_minor == 0;
     return 0;
 }
@@ -354,6 +356,15 @@ static void split_origin(struct http_parse *p, const char *target)
         p->url_query = (struct span){p->target.off + len + 1, p->target.len - len - 1, true};
 }
 
+/* The library takes several blanks, too; others may read a target that begins with one. */
+static bool check_blanks(struct http_parse *p)
+{
+    const char *t = p->head.p + p->target.off;
+    if (t[-2] == ' ' || strncmp(t + p->target.len, " HTTP/", 6) != 0)
+        fail(p, 400, "a request line that is not method, path and version, a blank between each");
+    return !p->m.status;
+}
+
 static bool check_target(struct http_parse *p)
 {
     const char *t = p->head.p + p->target.off;
@@ -408,9 +419,12 @@ static enum http_verb verb_of(unsigned method)
 /* What the library itself does not like. */
 static enum http_parse_result fail_of_library(struct http_parse *p)
 {
+    static const char http_2[] = "PRI * HTTP/2.0\r\n";
     const char *end = memchr(p->head.p, ' ', p->head.len);
     switch (HTTP_PARSER_ERRNO(&p->lib)) {
     case HPE_INVALID_METHOD:
+        if (p->head.len > sizeof http_2 && memcmp(p->head.p, http_2, sizeof http_2 - 1) == 0)
+            return fail(p, 505, no_version);
         if (end && is_token(p->head.p, (size_t)(end - p->head.p)))
             return fail(p, 501, "a method that is not known");
         return fail(p, 400, "no request line");
@@ -460,7 +474,7 @@ static enum http_parse_result parse_head(struct http_parse *p)
         return fail_of_library(p);
     if (!p->m.is_head_done)
         return fail(p, 400, "no request line");
-    if (!check_version(p) || !check_host(p) || !check_target(p))
+    if (!check_version(p) || !check_blanks(p) || !check_host(p) || !check_target(p))
         return HTTP_PARSE_ERROR;
     fill_message(p);
     return begin_body(p);

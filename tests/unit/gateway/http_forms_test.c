@@ -45,6 +45,9 @@ static const struct form good[] = {
      "GET /? - []"},
     {"GET / HTTP/1.0\r\n\r\n", "200 close", "GET /? - []"}, /* HAProxy's check */
     {"GET / HTTP/1.0\r\n" H "Connection: Keep-Alive\r\n\r\n", "200", "GET /? - []"}, /* ab -k */
+    {"GET / HTTP/1.0\r\n" H "Connection: keep-alive, close\r\n\r\n", "200 close", "GET /? - []"},
+    {"GET / HTTP/1.1\r\n" H "Connection: keep-alive\r\nConnection: close\r\n\r\n", "200 close",
+     "GET /? - []"},
     {"GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n", "200 close", "GET /? - []"},
     /* Java's HttpClient */
     {"POST / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nContent-Length: 2\r\n" H
@@ -133,6 +136,12 @@ static const struct form refused[] = {
     {"CONNECT a:80 HTTP/1.1\r\n" H "\r\n", "400 close", NULL},
     {"BREW / HTTP/1.1\r\n" H "\r\n", "501 close", NULL},
     {"get / HTTP/1.1\r\n" H "\r\n", "501 close", NULL},
+    {"GET  / HTTP/1.1\r\n" H "\r\n", "400 close", NULL},
+    {"GET /  HTTP/1.1\r\n" H "\r\n", "400 close", NULL},
+    {"GET\t/ HTTP/1.1\r\n" H "\r\n", "400 close", NULL},
+    {"GET / \tHTTP/1.1\r\n" H "\r\n", "400 close", NULL},
+    {"SOURCE / ICE/1.0\r\n" H "\r\n", "400 close", NULL},
+    {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505 close", NULL}, /* HTTP/2, unasked */
     {"G:T / HTTP/1.1\r\n" H "\r\n", "400 close", NULL},
     {" GET / HTTP/1.1\r\n" H "\r\n", "400 close", NULL},
     {"\x16\x03\x01\x02", "400 close", NULL}, /* TLS */
@@ -183,6 +192,9 @@ static const struct form refused[] = {
     {CHUNKED ";a\r\n", "400 close", NULL},
     {CHUNKED "5g\r\n", "400 close", NULL},
     {CHUNKED "5;a\nb\r\n", "400 close", NULL},
+    {CHUNKED "5 \r\nhello\r\n0\r\n\r\n", "400 close", NULL},
+    {CHUNKED "5 6\r\nhello\r\n0\r\n\r\n", "400 close", NULL},
+    {CHUNKED "5\t6;a\r\nhello\r\n0\r\n\r\n", "400 close", NULL},
     {CHUNKED "5;" X100 X100 "\r\n", "400 close", NULL},
     {CHUNKED "0\r\nA: b\r\n\r\n", "400 close", NULL},
     {CHUNKED "801\r\n", "413 close", NULL},
