@@ -202,10 +202,9 @@ static void write_out(struct http_conn *c)
         written(c);
         return;
     }
-    if (!c->is_tls)
-        bufferevent_enable(c->bev, EV_WRITE);
     if (!c->request && c->phase == HTTP_WORKING)
         set_phase(c, HTTP_WRITING);
+    bufferevent_enable(c->bev, EV_WRITE);
 }
 
 static void flush_later(struct http_conn *c)
@@ -383,6 +382,8 @@ static void half_closed(struct http_conn *c)
         http_conn_close(c, "closed by the client");
     else
         work(c);
+    if (!c->is_dead && c->is_tls) /* libevent ends its writing, too, when this returns */
+        flush_later(c);
 }
 
 static void event_cb(struct bufferevent *bev, short what, void *arg)

@@ -380,6 +380,25 @@ static void a_client_that_says_its_end_still_gets_its_answer(void **state)
     secure_free(g, &s);
 }
 
+static void a_client_that_says_its_end_while_its_answer_is_written_gets_all_of_it(void **state)
+{
+    struct rig *g = *state;
+    g->big_len = 900000; /* more than the socket takes */
+    g->big = malloc(g->big_len);
+    memset(g->big, 'x', g->big_len);
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        struct secure s = secure_new(g, version);
+        assert_true(shake_hands(g, &s));
+        SSL_write(s.ssl, GET("/"), (int)strlen(GET("/")));
+        rig_turn(g);
+        SSL_shutdown(s.ssl);
+        secure_read(g, &s);
+        assert_true(s.c->len > 900000);
+        assert_true(s.is_ended);
+        secure_free(g, &s);
+    }
+}
+
 static void a_new_certificate_is_for_connections_from_then_on(void **state)
 {
     char why[200], name[40];
@@ -436,6 +455,7 @@ int main(void)
         TEST(what_is_pipelined_without_end_waits_while_the_handler_works),
         TEST(a_client_that_is_gone_without_a_word_is_no_harm),
         TEST(a_client_that_says_its_end_still_gets_its_answer),
+        TEST(a_client_that_says_its_end_while_its_answer_is_written_gets_all_of_it),
         TEST(a_new_certificate_is_for_connections_from_then_on),
         TEST(a_server_is_freed_with_tls_connections_in_every_state),
     };
