@@ -3,6 +3,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 
@@ -10,7 +11,7 @@ import pytest
 import requests
 
 from http_api import Client, failure
-from procs import BUILD, ROOT, Program, run, wait_for
+from procs import BUILD, ROOT, SLOW, Program, run, wait_for
 from world import Account, World, number, pin_in
 
 NO_ID = "0" * 32
@@ -363,6 +364,39 @@ def test_a_request_that_is_open_at_sigterm_is_answered(world):
     assert gateway.program.wait() == 0
     log = gateway.log()
     assert "event=drained" in log and "drain_cut_short" not in log
+
+
+def test_a_request_that_has_begun_at_sigterm_is_answered_by_what_is_left(world):
+    smsc = world.node("smsc", "--resp-delay", "1500")
+    gateway, account = world.start({"acme": smsc}, http={})
+    account.http = Client(gateway, account.key)
+    account.plain = account.new_message("--length", "8", text="Your code is {{pin}}")
+    to = number()
+    thread = threading.Thread(target=lambda: send(account, to))  # so that the drain takes its time
+    thread.start()
+    smsc.wait_submits(to)
+
+    def begin(head, body=""):
+        s = socket.create_connection(("127.0.0.1", gateway.http_port), timeout=20 * SLOW)
+        s.sendall(f"{head} HTTP/1.1\r\nHost: a\r\nAuthorization: App {account.key}\r\n"
+                  f"Content-Length: {len(body)}\r\n\r".encode())
+        return s, b"\n" + body.encode()
+    body = json.dumps({"applicationId": account.app, "messageId": account.plain, "to": number()})
+    begun = [begin("GET /readyz"), begin("POST /2fa/2/pin", body), begin(f"POST /2fa/2/pin/{NO_ID}/verify", '{"pin":"1"}')]
+    wait_for(lambda: gateway.ctl("info")["api"]["connections"] == 4, "all are open")
+    gateway.program.signal(signal.SIGTERM)
+    gateway.wait_log("event=draining")
+    answers = []
+    for s, rest in begun:
+        s.sendall(rest)
+        with s, s.makefile("rb") as f:
+            answers.append(f.read().decode())  # to its end: the connection is closed
+    assert answers[0].startswith("HTTP/1.1 503 ") and '"reasons":["the gateway is shutting down"]' in answers[0]
+    assert answers[1].startswith("HTTP/1.1 503 ") and "shutting down" in answers[1] and "Retry-After: 1\r\n" in answers[1]
+    assert answers[2].startswith("HTTP/1.1 404 ") and "no such PIN" in answers[2]
+    thread.join()
+    assert gateway.program.wait() == 0
+    assert "event=drained" in gateway.log()
 
 
 def test_a_verify_that_is_with_the_store_at_sigterm_is_answered(world):
