@@ -126,8 +126,8 @@ void api_fail_result(struct api_call *c, int err, const char *what)
     struct answer a;
     if (err == ERR_NOTFOUND)
         answer_fail(&a, ANSWER_NOT_FOUND, "no such %s", what);
-    else if (err == ERR_LIMIT || err == ERR_EXISTS)
-        answer_fail(&a, ANSWER_BAD_REQUEST, "%s: %s", what, err_text(err));
+    else if (err == ERR_LIMIT)
+        answer_fail(&a, ANSWER_BAD_REQUEST, "there are 10000 already, and no more can be made");
     else
         answer_store_error(&a, err);
     fail(c, &a);
@@ -414,16 +414,18 @@ static void reload_door(struct http_server *s, struct tls *tls, const struct htt
 {
     if (!s)
         return;
-    http_server_set_tls(s, tls);
+    if (tls)
+        http_server_set_tls(s, tls);
     http_server_set_limits(s, limits);
 }
 
 void api_reload(struct api *a, const struct config *fresh)
 {
     struct http_limits limits = limits_of(&fresh->http);
+    bool is_tls = a->env.config->http.tls_cert_file[0]; /* to be with or without needs a restart */
     a->env.config = fresh;
-    reload_door(a->http, a->fresh, &limits);
-    reload_door(a->noc, a->fresh, &limits);
+    reload_door(a->http, is_tls ? a->fresh : NULL, &limits);
+    reload_door(a->noc, is_tls ? a->fresh : NULL, &limits);
     tls_unref(a->fresh);
     a->fresh = NULL;
 }

@@ -33,7 +33,8 @@ struct api_env {
 struct api *api_new(const struct api_env *env, char *why, size_t why_size)
     __attribute__((warn_unused_result));
 /* Build, then swap: api_prepare() reads what can be wrong (certificates), api_reload() cannot
- * fail.  The old configuration is not touched after it. */
+ * fail.  The old configuration is not touched after it.  A door with TLS keeps it, also where fresh
+ * names no certificate, and one without stays without. */
 int api_prepare(struct api *a, const struct config *fresh, char *why, size_t why_size)
     __attribute__((warn_unused_result));
 void api_reload(struct api *a, const struct config *fresh);

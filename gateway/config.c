@@ -109,13 +109,21 @@ static char *folder_of(const char *path)
     return folder;
 }
 
+/* By the links that lead to it: at a reload they may lead to another folder. */
+static char *absolute(const char *path)
+{
+    char *file = NULL, *here = *path == '/' ? strdup("") : realpath(".", NULL);
+    if (here && asprintf(&file, "%s%s%s", here, *here ? "/" : "", path) < 0)
+        file = NULL;
+    free(here);
+    return file;
+}
+
 static int make_config(struct config_reader *r, struct config *config)
 {
-    const char *slash = strrchr(r->path, '/');
-    char *file = NULL;
-    if (asprintf(&file, "%s/%s", r->folder, slash ? slash + 1 : r->path) < 0)
+    config->file = absolute(r->path);
+    if (!config->file)
         return ERR_NOMEM;
-    config->file = file;
     int err = config_scan(r);
     if (!err)
         err = config_parse(r, config);

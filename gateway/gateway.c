@@ -344,9 +344,9 @@ static int prepare(struct gateway *g, struct config **fresh, struct gateway_relo
     if (err)
         return err;
     snprintf(out->why, sizeof out->why, "out of memory");
-    err = config_keep_running(*fresh, g->config, out->needs_restart, sizeof out->needs_restart);
+    err = api_prepare(g->api, *fresh, out->why, sizeof out->why); /* the files that it names */
     if (!err)
-        err = api_prepare(g->api, *fresh, out->why, sizeof out->why);
+        err = config_keep_running(*fresh, g->config, out->needs_restart, sizeof out->needs_restart);
     if (!err)
         err = carriers_prepare(g->carriers, *fresh, out->why, sizeof out->why);
     if (!err && (err = reload_keys(g, *fresh, out->why, sizeof out->why)))
@@ -411,6 +411,11 @@ void gateway_free(struct gateway *g)
 {
     if (!g)
         return;
+    /* The loop turns once more, and these look at what is gone by then. */
+    if (g->drain_limit)
+        event_free(g->drain_limit);
+    if (g->drain_look)
+        event_free(g->drain_look);
     admin_server_free(g->admin);
     flows_free(g->flows); /* its callers' answers go to connections that are still there */
     pin_ledger_free(g->ledger);
@@ -420,10 +425,6 @@ void gateway_free(struct gateway *g)
     resp_server_free(g->resp);
     store_free(g->store);
     event_base_loop(g->base, EVLOOP_NONBLOCK); /* look-ups that were cancelled tell so first */
-    if (g->drain_limit)
-        event_free(g->drain_limit);
-    if (g->drain_look)
-        event_free(g->drain_look);
     if (g->dns)
         evdns_base_free(g->dns, 0);
     reap_free(g->reap);

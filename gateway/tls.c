@@ -43,9 +43,14 @@ static int no_password_cb(char *buf, int size, int is_writing, void *arg)
 
 static bool load_cert(SSL_CTX *ctx, const char *path, char *why, size_t why_size)
 {
-    if (access(path, R_OK) < 0) {
+    struct stat st;
+    if (stat(path, &st) < 0 || access(path, R_OK) < 0) {
         snprintf(why, why_size, "%s: %s; the certificate and its chain are expected there", path,
                  strerror(errno));
+        return false;
+    }
+    if (!S_ISREG(st.st_mode)) { /* OpenSSL would wait at a pipe */
+        snprintf(why, why_size, "%s: not a regular file", path);
         return false;
     }
     if (SSL_CTX_use_certificate_chain_file(ctx, path) == 1)

@@ -2,6 +2,7 @@
 from concurrent.futures import ThreadPoolExecutor
 import collections
 import json
+import os
 import re
 import signal
 import socket
@@ -423,6 +424,39 @@ def test_a_bad_file_changes_nothing_and_says_why(world, wrong, sentence):
     assert connections(smsc) == 1
 
 
+def test_a_pipe_in_place_of_a_file_does_not_stop_the_gateway(world):
+    smsc = world.node("smsc")
+    make_certificate(world.folder, "x")
+    files = {"cert": world.folder / "http.pem", "key": world.folder / "http.key"}
+    gateway, account = world.start({"acme": keys(smsc)}, http={f"tls_{k}_file": path for k, path in files.items()})
+    for path in (gateway.file, gateway.key_file, *files.values()):
+        octets = path.read_bytes()
+        path.unlink()
+        os.mkfifo(path, 0o600)
+        assert re.search(f"{path}.* not a regular file", refused(gateway))
+        path.unlink()
+        path.touch(0o600)
+        path.write_bytes(octets)
+    assert gateway.ctl("reload") == NOTHING
+    goes_to(account, smsc)
+
+
+def test_a_folder_behind_a_link_is_the_one_that_it_leads_to_now(world):
+    smsc = world.node("smsc")
+    gateway = world.gateway({"acme": smsc})
+    link, fresh = world.folder / "current", world.folder / "fresh"
+    link.symlink_to(gateway.folder)
+    fresh.mkdir()
+    gateway.configure({"acme": keys(smsc, window=7)})
+    gateway.file.rename(fresh / "pinbind.conf")
+    gateway.configure({"acme": keys(smsc)})
+    gateway.file = link / "pinbind.conf"
+    gateway.start()
+    link.unlink()
+    link.symlink_to(fresh)
+    assert {k: v for k, v in gateway.ctl("reload").items() if v} == {"changed": ["acme"]}
+
+
 def test_a_file_that_is_not_there_changes_nothing(world):
     smsc = world.node("smsc")
     gateway, account = world.start({"acme": smsc})
@@ -523,7 +557,8 @@ def test_a_certificate_is_taken_over_and_a_bad_one_is_not(world):
     assert "http.pem" in refused(gateway)
     assert served().strip() == second.strip() and not rows(gateway, "more")
     (world.folder / "http.pem").write_text(second)
-    # An open door keeps its TLS: to be without needs a restart.
+    # An open door keeps its TLS: to be without needs a restart.  What the file no longer names is not read.
+    (world.folder / "http.pem").unlink()
     assert reload(gateway, {"acme": keys(smsc)}, http={}) == {
         "needs_restart": ["http tls_cert_file", "http tls_key_file"]}
     assert served().strip() == second.strip()
@@ -561,6 +596,18 @@ def test_a_drain_has_a_bound_and_reload_sets_it(world):
         assert 0.9 < time.monotonic() - started < 5 * SLOW
         answer.exception()
     assert "event=drain_cut_short" in gateway.log()
+
+
+def test_a_drain_that_is_cut_short_for_silent_clients_ends_within_its_bound(world):
+    smsc = world.node("smsc")
+    gateway, account = world.start({"acme": smsc}, http={}, top={"drain_timeout_s": 1})
+    clients = [socket.create_connection(("127.0.0.1", port)) for port in (gateway.http_port, gateway.noc_port)]
+    for client in clients:
+        client.sendall(b"GET /healthz HTTP/1.1\r\n")
+    gateway.ctl("info")  # they are through the doors
+    assert gateway.stop() == 0
+    assert "event=drain_cut_short" in gateway.log()
+    assert "event=drained" not in gateway.log()  # what looks for it looks at doors that are gone
 
 
 @pytest.mark.parametrize("alone", [True, False])

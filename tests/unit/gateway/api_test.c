@@ -766,6 +766,7 @@ static void a_reload_reads_what_can_be_wrong_before_it_changes_anything(void **s
     (void)state;
     char why[100];
     struct config fresh = config;
+    config.http.tls_cert_file = "old";
     fresh.http.tls_cert_file = "cert";
     fresh.http.max_body = 7;
     tls_is_bad = true;
@@ -783,6 +784,22 @@ static void a_reload_reads_what_can_be_wrong_before_it_changes_anything(void **s
     api_drain(api);
     assert_int_equal(servers[0].drained + servers[1].drained, 2);
     assert_true(api->is_draining);
+}
+
+static void doors_are_not_given_tls_or_robbed_of_it_by_a_reload(void **state)
+{
+    (void)state;
+    char why[100];
+    struct config fresh = config;
+    fresh.http.tls_cert_file = "cert";
+    assert_int_equal(api_prepare(api, &fresh, why, sizeof why), 0);
+    fresh.http.tls_cert_file = ""; /* kept */
+    api_reload(api, &fresh);
+    fresh.http.tls_cert_file = "old";
+    assert_int_equal(api_prepare(api, &config, why, sizeof why), 0);
+    api_reload(api, &fresh);
+    assert_int_equal(servers[0].tls_set + servers[1].tls_set, 0);
+    assert_int_equal(one_tls.refs, 0);
 }
 
 static void what_jansson_frees_is_wiped(void **state)
@@ -820,6 +837,7 @@ int main(void)
         T(results_of_the_registry_have_their_status),
         T(a_port_that_is_taken_says_so),
         T(a_reload_reads_what_can_be_wrong_before_it_changes_anything),
+        T(doors_are_not_given_tls_or_robbed_of_it_by_a_reload),
         T(what_jansson_frees_is_wiped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
