@@ -58,7 +58,10 @@ static void finish(struct list *l)
     if (fclose(l->out) != 0 && !l->err)
         l->err = ERR_NOMEM;
     l->out = NULL;
-    if (l->err)
+    if (l->err == ERR_TOOLONG)
+        api_fail(c, ANSWER_BAD_REQUEST, NULL, "the list is over %zu MiB: ask for each by its id",
+                 TEXT_MAX >> 20);
+    else if (l->err)
         api_fail_result(c, l->err, "list");
     else
         api_reply(c, 200, l->text, l->len);
@@ -128,7 +131,7 @@ static void write_next(struct list *l)
 {
     struct slot *s = &l->slots[l->written++ % WINDOW];
     if (s->json && l->octets + s->len > TEXT_MAX)
-        l->err = ERR_LIMIT;
+        l->err = ERR_TOOLONG;
     if (s->json && !l->err) {
         fputc(l->octets ? ',' : '[', l->out);
         l->octets += 1 + fwrite(s->json, 1, s->len, l->out);
