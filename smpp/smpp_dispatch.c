@@ -178,17 +178,9 @@ static const struct handler {
     enum smpp_takes kind;
     void (*run)(struct smpp_session *s, const struct smpp_pdu *pdu);
 } handlers[] = {
-    {(uint32_t)SMPP_SUBMIT_SM_RESP, SMPP_TAKES_ANSWER, on_submit_resp},
-    {SMPP_DELIVER_SM, SMPP_TAKES_DELIVERY, on_delivery},
-    {SMPP_DATA_SM, SMPP_TAKES_DELIVERY, on_delivery},
-    {SMPP_ENQUIRE_LINK, SMPP_TAKES_LINK, on_enquire_link},
-    {(uint32_t)SMPP_ENQUIRE_LINK_RESP, SMPP_TAKES_LINK, on_notice},
-    {(uint32_t)SMPP_GENERIC_NACK, SMPP_TAKES_LINK, on_nack},
-    {(uint32_t)SMPP_BIND_TRANSCEIVER_RESP, SMPP_TAKES_BIND_RESP, on_bind_resp},
-    {SMPP_UNBIND, SMPP_TAKES_LINK, on_unbind},
-    {(uint32_t)SMPP_UNBIND_RESP, SMPP_TAKES_UNBIND_RESP, on_unbind_resp},
-    {SMPP_ALERT_NOTIFICATION, SMPP_TAKES_LINK, on_notice},
-    {SMPP_OUTBIND, SMPP_TAKES_LINK, on_notice},
+#define SMPP_HANDLER(command, kind, run, reaction)                                                 \
+    {(uint32_t)SMPP_##command, SMPP_TAKES_##kind, run},
+#include "smpp/smpp_handler.def"
 };
 
 static const struct handler *find_handler(uint32_t command_id)

@@ -131,20 +131,10 @@ static void take_tlvs(const struct smpp_pdu *pdu, struct smpp_inspection *out)
 static enum smpp_reaction reaction_to(uint32_t command_id)
 {
     switch (command_id) {
-    case SMPP_DELIVER_SM:
-    case SMPP_DATA_SM:
-        return SMPP_REACTION_MESSAGE;
-    case SMPP_UNBIND:
-        return SMPP_REACTION_UNBIND;
-    case (uint32_t)SMPP_SUBMIT_SM_RESP:
-    case (uint32_t)SMPP_ENQUIRE_LINK_RESP:
-    case (uint32_t)SMPP_BIND_TRANSCEIVER_RESP:
-    case (uint32_t)SMPP_UNBIND_RESP:
-    case (uint32_t)SMPP_GENERIC_NACK:
-        return SMPP_REACTION_MATCH;
-    case SMPP_ALERT_NOTIFICATION:
-    case SMPP_OUTBIND:
-        return SMPP_REACTION_IGNORE;
+#define SMPP_HANDLER(command, kind, run, reaction)                                                 \
+    case (uint32_t)SMPP_##command:                                                                 \
+        return SMPP_REACTION_##reaction;
+#include "smpp/smpp_handler.def"
     default:
         return smpp_is_response(command_id) ? SMPP_REACTION_IGNORE : SMPP_REACTION_ANSWER;
     }

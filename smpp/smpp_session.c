@@ -342,6 +342,7 @@ void smpp_session_start(struct smpp_session *s, const char *host, uint32_t nth)
     if (s->state != SMPP_IDLE)
         return;
     s->bound_at.us = 0;
+    s->draining = false;
     if (smpp_dial_parse(host, options(s)->port, &s->address) != 0) {
         resolve(s, host, nth);
         return;

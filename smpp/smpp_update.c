@@ -114,8 +114,11 @@ static void update_link(struct smpp_carrier *c, uint32_t bind)
 {
     struct smpp_link *l = c->links[bind];
     l->host %= (uint32_t)c->config.o.n_hosts;
-    if (bind < c->config.o.binds) /* it was one too many, and is wanted again */
-        l->session.draining = l->session.stopping = false;
+    if (bind < c->config.o.binds) { /* it was one too many, and is wanted again */
+        l->session.stopping = false;
+        if (l->session.state != SMPP_UNBINDING) /* else until it is over: it was ours, or not */
+            l->session.draining = false;
+    }
     update_session(&l->session);
 }
 

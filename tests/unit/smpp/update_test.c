@@ -381,6 +381,22 @@ static void a_bind_wanted_again_while_it_unbinds_binds_anew(void **state)
     assert_int_equal(smpp_carrier_bind_count(carrier), 2);
 }
 
+static void
+a_bind_wanted_again_whose_unbind_is_not_answered_binds_anew_without_a_penalty(void **state)
+{
+    (void)state;
+    bound(WITH(.window = 1));
+    add_bind(WITH(.window = 1));
+    update(WITH(.window = 1, .binds = 1));
+    peer_expect(&peer, UNBIND, 0);
+    update(WITH(.window = 1, .binds = 2));
+    peer_hang_up(&peer, false);
+    UNTIL(base, peer.accepted == 3); /* the account is not busy: no backoff_bound_min_ms */
+    bind_up(1);
+    submit_many(2);
+    assert_int_equal(info_of(1).in_flight, 1);
+}
+
 static void binds_that_never_came_up_go_in_the_next_turn(void **state)
 {
     (void)state;
@@ -448,6 +464,7 @@ int main(void)
         T(a_bind_too_many_drains_and_goes),
         T(a_bind_that_is_wanted_again_stays),
         T(a_bind_wanted_again_while_it_unbinds_binds_anew),
+        T(a_bind_wanted_again_whose_unbind_is_not_answered_binds_anew_without_a_penalty),
         T(binds_that_never_came_up_go_in_the_next_turn),
         T(fewer_hosts_are_taken_in_turn_too),
         T(a_held_carrier_binds_when_it_is_started),
