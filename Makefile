@@ -39,7 +39,8 @@ SIMSRC  := $(wildcard tests/sim/*.c)
 SIM     := $(if $(SIMSRC),$(B)/pinbind-smsc)
 UNIT    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*/*_test.c))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-BENCH   := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+FLOWSRC := $(wildcard tests/bench/flow_*.c)
+BENCH   := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out $(FLOWSRC),$(wildcard tests/bench/*.c)))
 OPINION := $(B)/second-opinion
 LUA     := $(wildcard pin/scripts/*.lua)
 GEN     := $(B)/gen/pin_scripts.h
@@ -85,9 +86,11 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$(B)/bench/flow: $(FLOWSRC:%.c=$(B)/%.o)
+
 $(B)/bench/%: $(B)/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lm
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LDLIBS) -lm
 
 # Nothing of ours in it: libsmpp34 judges what we wrote.
 $(OPINION): tests/peers/second_opinion.c
