@@ -7,7 +7,8 @@
  * later, by http_respond(); until then it lives, also when its connection is gone.  The next
  * request of a connection is not looked at before the one at hand is answered, so pipelined
  * requests are worked on in order (RFC 9112 section 9.3.2) and its views stay valid until then.
- * Heads and bodies are wiped after use: they hold keys and PINs.
+ * Heads and bodies are wiped after use: they hold keys and PINs.  A long answer is 503 while 64 MiB
+ * of others wait for clients that are slow to read them.
  *
  * What is refused here, without request_cb, in the API's error envelope: 400 and close for a
  * message whose end two readers could see in different places (two lengths, length with chunked,

@@ -21,6 +21,10 @@
  * that nobody reads would make the kernel send a reset, which may overtake it. */
 #define LINGER_MS     2000
 #define LINGER_OCTETS (4u << 20)
+/* Octets of answers that clients have not taken yet, of all connections: short ones are always
+ * taken, another long one is not. */
+#define HELD_MAX     ((size_t)64 << 20)
+#define SHORT_ANSWER 16384
 
 static void work(struct http_conn *c);
 
@@ -78,6 +82,12 @@ static void set_phase(struct http_conn *c, enum http_phase phase)
  * --------------------------------------------------------------------------------------
  */
 
+static void set_held(struct http_conn *c, size_t octets)
+{
+    c->server->held += octets - c->held;
+    c->held = octets;
+}
+
 /* Input holds keys and PINs; returns how many octets there were. */
 static size_t discard_input(struct http_conn *c)
 {
@@ -126,6 +136,7 @@ void http_conn_close(struct http_conn *c, const char *reason)
     if (c->is_unwritten)
         LL_DELETE2(s->unwritten, c, next_unwritten);
     s->info.connections--;
+    set_held(c, 0);
     if (c->request)
         c->request->conn = NULL; /* it goes when its answer comes */
     http_parse_free(c->parse);
@@ -172,9 +183,15 @@ static void linger(struct http_conn *c)
  * --------------------------------------------------------------------------------------
  */
 
+bool http_conn_has_room(const struct http_server *s, size_t len)
+{
+    return len <= SHORT_ANSWER || s->held + len <= HELD_MAX;
+}
+
 /* All that was to be written is. */
 static void written(struct http_conn *c)
 {
+    set_held(c, 0);
     if (c->request || (c->phase != HTTP_WORKING && c->phase != HTTP_WRITING))
         return; /* an interim answer */
     if (c->is_closing || c->server->is_draining) {
@@ -222,6 +239,7 @@ void http_conn_written(struct http_conn *c, bool is_last)
     if (c->is_dead)
         return;
     c->is_closing |= is_last;
+    set_held(c, evbuffer_get_length(bufferevent_get_output(c->bev)));
     flush_later(c);
 }
 

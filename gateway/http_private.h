@@ -61,6 +61,7 @@ struct http_conn {
     bool is_broken;      /* an error of the socket or of TLS: nothing can be sent */
     bool is_dead;        /* on the reap list */
     size_t lingered;     /* octets thrown away since the last answer */
+    size_t held;         /* octets of its answer that were not written at last look */
     char peer[48];
 };
 
@@ -75,6 +76,7 @@ struct http_server {
     struct listener *listener;
     struct http_conn *conns;
     struct http_conn *unwritten;
+    size_t held;         /* octets, of all connections */
     struct event *flush; /* runs at the end of a loop turn that left something unwritten */
     struct http_info info;
     struct mono refused_logged;
@@ -94,6 +96,8 @@ void http_conn_drain(struct http_conn *c);
 void http_conn_written(struct http_conn *c, bool is_last);
 /* Its answers by write(), all of a connection at once. */
 void http_conn_flush(struct http_server *s);
+/* May an answer of so many octets be made? */
+bool http_conn_has_room(const struct http_server *s, size_t len);
 
 /* --- http_write.c --- */
 

@@ -121,7 +121,16 @@ static void end(struct http_request *r, bool is_written)
 
 void http_respond(struct http_request *r, const struct http_response *response)
 {
+    static const struct http_error too_much = {
+        .status = 503,
+        .text = "too many long answers wait for clients to read them",
+        .retry_after_s = 5};
     bool is_written = false;
+    if (r->conn && !http_conn_has_room(r->conn->server, response->len)) {
+        r->conn->server->info.limits_hit++;
+        http_respond_error(r, &too_much);
+        return;
+    }
     if (r->conn) {
         struct http_write to = write_to(r);
         is_written = http_write_response(&to, response);

@@ -223,6 +223,27 @@ static void a_client_that_does_not_read_its_answer_is_closed(void **state)
     client_free(g, c);
 }
 
+static void what_clients_leave_unread_is_bounded_over_all_connections(void **state)
+{
+    struct rig *g = *state;
+    struct client *slow = client_new(g), *c = client_new(g);
+    answer_big(g, 40 << 20);
+    client_send(slow, GET("/"), strlen(GET("/")));
+    rig_turn(g);
+    client_say(g, c, GET("/"));
+    assert_string_equal(client_outcome(c), "503");
+    assert_non_null(strstr(c->got, "Retry-After: "));
+    assert_int_equal(info_of(g).limits_hit, 1);
+    g->big_len = 100;
+    client_say(g, c, GET("/"));
+    assert_string_equal(client_outcome(c), "503 200");
+    client_free(g, slow);
+    g->big_len = 40 << 20;
+    client_say(g, c, GET("/"));
+    assert_string_equal(client_outcome(c), "503 200 200");
+    client_free(g, c);
+}
+
 static void a_big_answer_comes_whole_and_the_next_request_is_taken(void **state)
 {
     struct rig *g = *state;
@@ -479,6 +500,7 @@ int main(void)
         TEST(a_silent_connection_is_closed_without_a_word),
         TEST(a_handler_may_take_longer_than_any_deadline),
         TEST(a_client_that_does_not_read_its_answer_is_closed),
+        TEST(what_clients_leave_unread_is_bounded_over_all_connections),
         TEST(a_big_answer_comes_whole_and_the_next_request_is_taken),
         TEST(an_answer_has_its_headers_and_the_id_of_its_request),
         TEST(head_gets_the_head_of_it),
