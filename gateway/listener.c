@@ -1,6 +1,7 @@
 #include "gateway/listener.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -19,12 +20,16 @@
 
 #define BACKLOG         511
 #define ACCEPT_PAUSE_MS 100
+#define LOG_EVERY_MS    1000
 #define LISTEN_OPTS     (LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE)
 
 struct listener {
+    char door[16];
     struct evconnlistener *lev;
     struct event *pause;
-    char *unix_path; /* NULL: TCP */
+    struct mono logged; /* that accept failed */
+    uint64_t failed;    /* times since then */
+    char *unix_path;    /* NULL: TCP */
     evconnlistener_cb cb;
     void *arg;
 };
@@ -144,12 +149,25 @@ static struct evconnlistener *tcp_new(struct event_base *base, const struct list
     return l;
 }
 
+/* As long as it goes on, a line a second. */
+static void log_failed(struct listener *l, const char *reason)
+{
+    struct mono now = mono_now();
+    l->failed++;
+    if (l->logged.us && mono_diff_ms(now, l->logged) < LOG_EVERY_MS)
+        return;
+    LOG(LOG_LV_WARN, NULL, "accept_failed", KV_S("door", l->door), KV_S("reason", reason),
+        KV_I("count", l->failed));
+    l->logged = now;
+    l->failed = 0;
+}
+
 /* Out of descriptors, say: without a pause the loop would do nothing but try. */
 static void error_cb(struct evconnlistener *lev, void *arg)
 {
     static const struct timeval wait = {0, ACCEPT_PAUSE_MS * 1000};
     struct listener *l = arg;
-    LOG(LOG_LV_WARN, NULL, "accept_failed", KV_S("reason", strerror(errno)));
+    log_failed(l, strerror(errno));
     evconnlistener_disable(lev);
     event_add(l->pause, &wait);
 }
@@ -176,6 +194,7 @@ struct listener *listener_new(struct event_base *base, const struct listener_opt
     snprintf(why, why_size, "out of memory");
     if (!l)
         return NULL;
+    str_copy(l->door, sizeof l->door, o->door);
     l->cb = cb;
     l->arg = arg;
     l->pause = evtimer_new(base, pause_over_cb, l);

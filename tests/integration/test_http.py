@@ -1,4 +1,5 @@
 """The HTTP layer of the real daemon, octet by octet over a socket of our own."""
+import resource
 import socket
 import time
 
@@ -74,3 +75,19 @@ def test_further_connections_than_there_may_be_are_closed(gateway):
     finally:
         for s in held:
             s.close()
+
+
+def test_without_descriptors_the_doors_wait_and_say_so_once_a_second(gateway):
+    pid, held = gateway.program.popen.pid, []
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE, (30, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
+    try:
+        held = [socket.create_connection(("127.0.0.1", gateway.http_port)) for _ in range(20)]
+        gateway.wait_log('event=accept_failed door=http reason="Too many open files" count=1')
+        gateway.wait_log("event=accept_failed", count=2)
+        counts = [int(line.split("count=")[1]) for line in gateway.log().splitlines() if "accept_failed" in line]
+        assert 5 <= counts[1] <= 11, "tries of a second, ten at most"
+    finally:
+        for s in held:
+            s.close()
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    assert talk(gateway, GET, end=True) == [200]
