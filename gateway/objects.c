@@ -258,6 +258,13 @@ static const char *value_of(const struct row *row, const struct object *o, char 
     return row->get ? row->get(o, buf, size) : (const char *)o + row->at;
 }
 
+/* Length of "a.b." in "a.b.c". */
+static size_t group_len(const char *field)
+{
+    const char *dot = strrchr(field, '.');
+    return dot ? (size_t)(dot + 1 - field) : 0;
+}
+
 /* --- reading -------------------------------------------------------------------------------- */
 
 /* Walks the path; *out is NULL where the body does not have it, *group what it would stand in. */
@@ -322,6 +329,21 @@ static bool is_missing(const struct row *row, const struct object *io, const jso
            ((row->flags & GROUP_NEEDS) && group && !value_of(row, io, buf, sizeof buf)[0]);
 }
 
+/* "" was given, or is left, beside others of its group? */
+static bool is_lacking(const struct row *row, const struct object *o)
+{
+    const struct table *t = &tables[o->kind];
+    size_t len = group_len(row->field);
+    char buf[40];
+    if (!(row->flags & GROUP_NEEDS) || value_of(row, o, buf, sizeof buf)[0])
+        return false;
+    for (size_t i = 0; i < t->n; i++)
+        if (strncmp(t->rows[i].field, row->field, len) == 0 &&
+            value_of(&t->rows[i], o, buf, sizeof buf)[0])
+            return true;
+    return false;
+}
+
 int object_read(struct object *io, const json_t *body, enum object_act act, int version,
                 struct object_wrong *wrong)
 {
@@ -340,6 +362,9 @@ int object_read(struct object *io, const json_t *body, enum object_act act, int 
         else if (!err && is_missing(row, io, group, needs))
             err = wrong_value(wrong, row->field, "%s is needed", row->field);
     }
+    for (size_t i = 0; i < t->n && !err; i++)
+        if (is_lacking(&t->rows[i], io))
+            err = wrong_value(wrong, t->rows[i].field, "%s is needed", t->rows[i].field);
     return err;
 }
 
@@ -370,13 +395,6 @@ void object_names(enum object_kind kind, const char *path, char *out, size_t siz
 }
 
 /* --- writing -------------------------------------------------------------------------------- */
-
-/* Length of "a.b." in "a.b.c". */
-static size_t group_len(const char *field)
-{
-    const char *dot = strrchr(field, '.');
-    return dot ? (size_t)(dot + 1 - field) : 0;
-}
 
 /* Ends the groups of the field before (NULL: none) that this one is not in, and begins its own. */
 static void enter(struct wr *w, const char *before, const char *field)

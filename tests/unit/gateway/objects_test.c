@@ -168,6 +168,23 @@ static void an_entity_is_needed_with_the_other_dlt_ids_unless_it_is_there(void *
                      0);
 }
 
+static void an_entity_is_taken_away_with_the_other_dlt_ids_only(void **state)
+{
+    (void)state;
+    struct object o = template_of(full_template);
+    assert_int_equal(read_text(&o, "{\"regional\": {\"indiaDlt\": {\"principalEntityId\": \"\"}}}",
+                               OBJECT_UPDATE, 2),
+                     ERR_INVALID);
+    assert_string_equal(wrong.field, "regional.indiaDlt.principalEntityId");
+    o = template_of(full_template);
+    assert_int_equal(read_text(&o,
+                               "{\"regional\": {\"indiaDlt\": {\"principalEntityId\": \"\", "
+                               "\"contentTemplateId\": \"\", \"teleMarketerId\": \"\"}}}",
+                               OBJECT_UPDATE, 2),
+                     0);
+    assert_null(strstr(written(&o), "regional"));
+}
+
 static void sender_means_sender_id_under_version_1_only(void **state)
 {
     (void)state;
@@ -333,6 +350,7 @@ int main(void)
         cmocka_unit_test(every_field_of_a_template_comes_back),
         cmocka_unit_test(an_update_of_a_template_merges_field_by_field_and_may_take_away),
         cmocka_unit_test(an_entity_is_needed_with_the_other_dlt_ids_unless_it_is_there),
+        cmocka_unit_test(an_entity_is_taken_away_with_the_other_dlt_ids_only),
         cmocka_unit_test(sender_means_sender_id_under_version_1_only),
         cmocka_unit_test(every_wrong_value_names_its_field),
         cmocka_unit_test(every_wrong_value_of_a_change_names_its_field),
