@@ -68,41 +68,52 @@ static void raise_descriptors(void)
     }
 }
 
+/* arg: where the gateway will be.  NULL: it did not start. */
 static void stop_cb(evutil_socket_t sig, short what, void *arg)
 {
+    struct gateway *g = *(struct gateway **)arg;
     (void)what;
-    gateway_drain(arg, sig == SIGTERM ? "SIGTERM" : "SIGINT");
+    if (g)
+        gateway_drain(g, sig == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
 static void reload_cb(evutil_socket_t sig, short what, void *arg)
 {
+    struct gateway *g = *(struct gateway **)arg;
     struct gateway_reloaded out;
     (void)sig;
     (void)what;
-    if (gateway_reload(arg, "SIGHUP", &out))
+    if (g && gateway_reload(g, "SIGHUP", &out))
         return; /* it is logged, and all is as it was */
+}
+
+static int serve(struct event_base *base, const struct config *config, struct gateway **g)
+{
+    char why[512];
+    *g = gateway_new(base, config, why, sizeof why);
+    if (!*g) {
+        fprintf(stderr, "pinbindd: %s\n", why);
+        return 1;
+    }
+    event_base_dispatch(base);
+    LOG(LOG_LV_INFO, NULL, "stopped");
+    return 0;
 }
 
 static int run(struct event_base *base, const struct config *config)
 {
-    char why[512];
-    struct gateway *g = gateway_new(base, config, why, sizeof why);
-    if (!g) {
-        fprintf(stderr, "pinbindd: %s\n", why);
-        return 1;
-    }
-    struct event *term = evsignal_new(base, SIGTERM, stop_cb, g);
-    struct event *intr = evsignal_new(base, SIGINT, stop_cb, g);
-    struct event *hup = evsignal_new(base, SIGHUP, reload_cb, g);
-    int status = 1;
-    if (term && intr && hup && !event_add(term, NULL) && !event_add(intr, NULL) &&
-        !event_add(hup, NULL)) {
-        event_base_dispatch(base);
-        LOG(LOG_LV_INFO, NULL, "stopped");
-        status = 0;
-    }
+    struct gateway *g = NULL;
+    /* Before the gateway: a signal while it starts waits for it. */
+    struct event *all[] = {evsignal_new(base, SIGTERM, stop_cb, &g),
+                           evsignal_new(base, SIGINT, stop_cb, &g),
+                           evsignal_new(base, SIGHUP, reload_cb, &g)};
+    int status = 0;
+    for (size_t i = 0; i < 3; i++)
+        if (!all[i] || event_add(all[i], NULL))
+            status = 1;
+    if (!status)
+        status = serve(base, config, &g);
     gateway_free(g);
-    struct event *all[] = {term, intr, hup};
     for (size_t i = 0; i < 3; i++)
         if (all[i])
             event_free(all[i]);

@@ -100,6 +100,20 @@ def test_a_signal_does_the_same(world):
     goes_to(account, second)
 
 
+def test_a_signal_while_the_gateway_starts_waits_for_it(world):
+    smsc = world.node("smsc")
+    gateway = world.gateway({"acme": smsc})
+    for _ in range(12):
+        program = gateway.start(ready=False).program
+        path = str(program.err_path)
+        while not os.path.getsize(path) and program.popen.poll() is None:
+            pass  # no pause: the first line is only just before
+        for _ in range(200):
+            program.popen.send_signal(signal.SIGHUP)
+        gateway.wait_log("event=reloaded by=SIGHUP")
+        assert gateway.stop() == 0
+
+
 def test_routes_swap_at_once(world):
     first, second, gateway, account = two(world)
     goes_to(account, first)
