@@ -70,11 +70,13 @@ struct smpp_carrier_options {
     uint32_t backoff_credentials_ms; /* credentials refused, default 300000 */
     uint32_t backoff_bound_min_ms;   /* already bound / bind failed, default 30000 */
     uint32_t backoff_bound_max_ms;   /* ... ceiling, default 300000 */
-    uint32_t throttle_ms;            /* wait after ESME_RTHROTTLED / RMSGQFUL, default 1000 */
-    uint32_t max_deliveries;    /* deliver_sm/data_sm not yet answered per bind, default 1000 */
-    const char *source;         /* default sender */
-    int source_ton, source_npi; /* -1: by form (digits 1/1, short code 3/0, letters 5/0) */
-    uint8_t dest_ton, dest_npi; /* 1/1 is the rule */
+    uint32_t throttle_ms; /* pause after ESME_RTHROTTLED, twice that after ESME_RMSGQFUL, up to
+                             half as much again; default 1000 */
+    uint32_t rate, rate_per_bind; /* segments within 1.1 s, 0: no limit; at most 100000 */
+    uint32_t max_deliveries;      /* deliver_sm/data_sm not yet answered per bind, default 1000 */
+    const char *source;           /* default sender */
+    int source_ton, source_npi;   /* -1: by form (digits 1/1, short code 3/0, letters 5/0) */
+    uint8_t dest_ton, dest_npi;   /* 1/1 is the rule */
     const char *service_type;
     enum smpp_alphabet alphabet;
     enum smpp_validity validity;
@@ -174,18 +176,19 @@ void smpp_carrier_start(struct smpp_carrier *c);
  * need (ERR_INVALID, ERR_NOMEM, ERR_CLOSED when draining), and nothing changes before update, which
  * cannot fail and follows in the same turn of the loop.  A prepare without update is forgotten.
  *
- * No bind that is wanted still goes down.  window, max_queue, binds, time-outs, throttle_ms and all
- * that stands in submits and receipts count at once; a smaller window or queue takes nothing back,
- * it fills up no more; binds that are too many drain.  hosts, port, local_address, system_id,
- * password, system_type and back-off count from a bind's next connection on: where such a change
- * shall reach the binds that are up, drain the carrier and make another.
+ * No bind that is wanted still goes down.  window, max_queue, binds, rates, time-outs, throttle_ms
+ * and all that stands in submits and receipts count at once; a smaller window or queue takes
+ * nothing back, it fills up no more; binds that are too many drain.  hosts, port, local_address,
+ * system_id, password, system_type and back-off count from a bind's next connection on: where such
+ * a change shall reach the binds that are up, drain the carrier and make another.
  */
 int smpp_carrier_prepare(struct smpp_carrier *c, const struct smpp_carrier_options *options)
     __attribute__((warn_unused_result));
 void smpp_carrier_update(struct smpp_carrier *c);
 
 const char *smpp_carrier_name(const struct smpp_carrier *c);
-/* A bind is BOUND, there is room for a message (window or queue), and no drain has begun. */
+/* A bind is BOUND, there is room for a message (window or queue), and no drain has begun.  A
+ * carrier that waits because of its rate or a throttle is ready while its queue has room. */
 bool smpp_carrier_is_ready(const struct smpp_carrier *c);
 
 /*
@@ -218,12 +221,22 @@ struct smpp_bind_info {
     uint64_t unexpected;     /* responses that nothing waited for */
     uint64_t malformed;      /* PDUs with an unusable body */
     uint64_t turned_away;    /* deliveries refused because of max_deliveries */
+    uint32_t rate;           /* segments a second as configured, 0: no limit */
+    uint32_t rate_now;       /* as throttles left it, 0: no limit */
+    int congestion;          /* the last congestion_state (SMPP 5.0) of 0..100, -1: none yet */
     int64_t rtt_us;          /* of the last answered submit, -1: none yet */
     const char *last_reason; /* of the last change of state; valid until the next one */
 };
 uint32_t smpp_carrier_bind_count(const struct smpp_carrier *c);
 void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t bind,
                             struct smpp_bind_info *out);
+
+struct smpp_carrier_info {
+    const char *carrier;
+    uint32_t queued;   /* messages waiting for a bind's room or rate */
+    int64_t oldest_ms; /* so long the next of them has waited, 0: there is none */
+};
+void smpp_carrier_info(const struct smpp_carrier *c, struct smpp_carrier_info *out);
 
 /* Facts of the protocol (smpp_const.def). */
 const char *smpp_status_name(uint32_t status); /* "ESME_RTHROTTLED", "vendor", "reserved" */

@@ -63,14 +63,39 @@ static void finish_unsent(struct smpp_carrier *c, struct smpp_entry *e, const ch
 
 /* --- queue --- */
 
+static struct mono later_of(struct mono a, struct mono b)
+{
+    return a.us > b.us ? a : b;
+}
+
+/* When the rates let a bind take a message that has room for one; us 0: no bind has. */
+static struct mono next_token(const struct smpp_carrier *c)
+{
+    struct mono at = {0};
+    for (uint32_t i = 0; i < c->n_links; i++) {
+        struct mono due = smpp_session_due(&c->links[i]->session);
+        if (due.us && (at.us == 0 || due.us < at.us))
+            at = due;
+    }
+    return at.us ? later_of(at, smpp_bucket_next(&c->bucket, mono_now())) : at;
+}
+
+/* Never later than needed; it may fire early and is armed anew then. */
 static void arm(struct smpp_carrier *c)
 {
     if (!c->queue || c->freed) {
         event_del(c->timer);
+        c->timer_at.us = 0;
         return;
     }
-    struct timeval tv = smpp_timeval_us(mono_diff_us(c->queue->deadline, mono_now()));
+    struct mono at = c->queue->deadline, token = next_token(c);
+    if (token.us && token.us < at.us)
+        at = token;
+    if (c->timer_at.us && c->timer_at.us <= at.us)
+        return;
+    struct timeval tv = smpp_timeval_us(mono_diff_us(at, mono_now()));
     event_add(c->timer, &tv);
+    c->timer_at = at;
 }
 
 static void enqueue(struct smpp_carrier *c, struct smpp_entry *e)
@@ -101,18 +126,32 @@ static void fail_queue(struct smpp_carrier *c, const char *reason)
     arm(c);
 }
 
+/* The bind with the most room; among equals they take turns. */
 static struct smpp_session *roomiest(const struct smpp_carrier *c)
 {
     struct smpp_session *best = NULL;
     uint32_t most = 0;
-    for (uint32_t i = 0; i < c->n_links; i++) {
-        uint32_t room = smpp_session_room(&c->links[i]->session);
+    if (c->bucket.rate && smpp_bucket_room(&c->bucket, mono_now()) == 0)
+        return NULL;
+    for (uint32_t i = 1; i <= c->n_links; i++) {
+        struct smpp_session *s = &c->links[(c->served + i) % c->n_links]->session;
+        uint32_t room = smpp_session_room(s);
         if (room > most) {
             most = room;
-            best = &c->links[i]->session;
+            best = s;
         }
     }
     return best;
+}
+
+static int give(struct smpp_carrier *c, struct smpp_session *s, struct smpp_entry *e)
+{
+    int err = smpp_session_send(s, e);
+    if (err)
+        return err;
+    smpp_bucket_spend(&c->bucket, SMPP_SEGMENTS, e->written);
+    c->served = s->bind;
+    return 0;
 }
 
 static void expire(struct smpp_carrier *c)
@@ -143,7 +182,6 @@ static struct smpp_entry *next_for(const struct smpp_carrier *c, const struct sm
 static void pump(struct smpp_carrier *c)
 {
     struct smpp_session *s;
-    bool moved = false;
     if (!c->queue)
         return;
     expire(c);
@@ -151,12 +189,10 @@ static void pump(struct smpp_carrier *c)
     while (c->queue && !c->freed && !mono_is_past(c->queue->deadline, mono_now()) &&
            (s = roomiest(c))) {
         struct smpp_entry *e = dequeue(c, next_for(c, s));
-        moved = true;
-        if (smpp_session_send(s, e) != 0)
+        if (give(c, s, e) != 0)
             finish_unsent(c, e, "cannot be encoded");
     }
-    if (moved)
-        arm(c);
+    arm(c);
 }
 
 static void timer_cb(evutil_socket_t fd, short what, void *arg)
@@ -164,8 +200,8 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct smpp_carrier *c = arg;
-    expire(c);
-    arm(c);
+    c->timer_at.us = 0;
+    pump(c);
 }
 
 /* --- draining --- */
@@ -347,6 +383,7 @@ struct smpp_carrier *smpp_carrier_new(struct event_base *base, struct reap *reap
     }
     c->env = (struct smpp_session_env){base, reap, dns, &c->config, &session_ops, c};
     c->events = *events;
+    smpp_bucket_init(&c->bucket, c->config.o.rate, mono_now());
     c->timer = event_new(base, -1, 0, timer_cb, c);
     c->turn = event_new(base, -1, 0, turn_cb, c);
     if (!c->timer || !c->turn || smpp_carrier_reserve(c, &c->config.o) != 0 || make_links(c) != 0) {
@@ -404,7 +441,7 @@ static int send_or_queue(struct smpp_carrier *c, struct smpp_entry *e)
     bool overdue = mono_is_past(e->deadline, mono_now());
     struct smpp_session *s = c->queue || overdue ? NULL : roomiest(c);
     if (s)
-        return smpp_session_send(s, e);
+        return give(c, s, e);
     if (c->queued >= c->config.o.max_queue)
         return ERR_FULL;
     enqueue(c, e);
@@ -435,36 +472,4 @@ void smpp_delivery_done(struct smpp_carrier *c, struct smpp_delivery handle, uin
 {
     for (uint32_t i = 0; i < c->n_links; i++)
         smpp_session_answer(&c->links[i]->session, handle, status);
-}
-
-uint32_t smpp_carrier_bind_count(const struct smpp_carrier *c)
-{
-    return c->n_links;
-}
-
-void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t bind, struct smpp_bind_info *out)
-{
-    const struct smpp_link *l = c->links[bind];
-    const struct smpp_session *s = &l->session;
-    *out = (struct smpp_bind_info){
-        .carrier = c->config.o.name,
-        .bind = bind,
-        .mode = "transceiver",
-        .state = s->state,
-        .since_ms = s->since_ms,
-        .next_attempt_ms = smpp_link_next_attempt_ms(l),
-        .window = s->window.size,
-        .in_flight = s->window.in_flight,
-        .submits = s->counts.submits,
-        .responses = s->counts.responses,
-        .errors = s->counts.errors,
-        .receipts = s->counts.receipts,
-        .throttled = s->counts.throttled,
-        .in_doubt = s->counts.in_doubt,
-        .unexpected = s->counts.unexpected,
-        .malformed = s->counts.malformed,
-        .turned_away = s->counts.turned_away,
-        .rtt_us = s->rtt_us,
-        .last_reason = s->reason,
-    };
 }

@@ -3,9 +3,10 @@
  * options for a running one).
  *
  * Messages wait in the queue in the order of their deadlines, so the first is both the most
- * urgent and the first to expire: one timer watches it.  Every message lives in one entry of a
- * slab; the slabs are as large as queue and windows together, so what comes back from a bind always
- * has a place.
+ * urgent and the first to expire: one timer watches it, and wakes for the next message that the
+ * rates permit; what else makes room for one is told by the sessions.  Every message lives in one
+ * entry of a slab; the slabs are as large as queue and windows together, so what comes back from a
+ * bind always has a place.
  */
 #ifndef SMPP_SMPP_CARRIER_H
 #define SMPP_SMPP_CARRIER_H
@@ -32,8 +33,11 @@ struct smpp_carrier {
     size_t slab_size; /* entries of all slabs */
     struct smpp_entry *spare, *queue;
     uint32_t queued;
-    struct event *timer; /* deadline of the first in the queue */
-    struct event *turn;  /* what drain and update leave to do outside of calls */
+    struct smpp_bucket bucket; /* of all binds together */
+    uint32_t served;           /* the bind that got the last message */
+    struct event *timer;  /* for the deadline of the first in the queue, or for the next token */
+    struct mono timer_at; /* us 0: not armed */
+    struct event *turn;   /* what drain and update leave to do outside of calls */
     bool draining, freed;
     void (*drained_cb)(void *arg);
     void *drained_arg;

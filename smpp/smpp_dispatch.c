@@ -78,13 +78,12 @@ static void answered(struct smpp_session *s, struct smpp_entry *e, const struct 
     s->rtt_us = r.rtt_us;
     if (r.outcome == SMPP_REFUSED && smpp_status_class(r.status) == SMPP_CLASS_THROTTLE) {
         e->throttle_status = r.status;
-        smpp_session_throttle(s);
+        smpp_session_throttle(s, e);
         s->env.ops->back_cb(s->env.owner, e);
     } else {
         if (r.outcome == SMPP_REFUSED)
             s->counts.errors++;
-        if (s->pace == SMPP_PACE_WAIT)
-            s->pace = SMPP_PACE_FREE;
+        smpp_session_took(s, e);
         s->env.ops->done_cb(s->env.owner, e, &r);
     }
     smpp_session_left(s, sequence);
@@ -202,6 +201,14 @@ static void turn_away(struct smpp_session *s, const struct handler *h, const str
                            status, pdu->sequence_number);
 }
 
+static void run(struct smpp_session *s, const struct handler *h, const struct smpp_pdu *pdu)
+{
+    const struct smpp_tlv *congestion = smpp_pdu_tlv(pdu, SMPP_TLV_CONGESTION_STATE);
+    if (congestion && congestion->len == 1 && smpp_is_response(pdu->command_id))
+        smpp_session_congestion(s, congestion->value[0]);
+    h->run(s, pdu);
+}
+
 void smpp_session_dispatch(struct smpp_session *s, const struct smpp_frame *frame)
 {
     struct smpp_pdu pdu;
@@ -219,5 +226,5 @@ void smpp_session_dispatch(struct smpp_session *s, const struct smpp_frame *fram
     else if (decoded == SMPP_DECODE_MALFORMED && h->kind == SMPP_TAKES_DELIVERY)
         turn_away(s, h, &pdu, ESME_RINVMSGLEN);
     else
-        h->run(s, &pdu);
+        run(s, h, &pdu);
 }

@@ -55,10 +55,11 @@ int smpp_entry_fill(struct smpp_entry *e, const struct smpp_carrier_options *o,
     if (!is_digits(m->destination) ||
         !str_copy(e->destination, sizeof e->destination, m->destination))
         return ERR_INVALID;
+    e->since = mono_now();
     e->deadline = m->deadline;
     e->valid_until.us = 0;
     if (m->validity_ms > 0)
-        e->valid_until = mono_add_ms(mono_now(), m->validity_ms);
+        e->valid_until = mono_add_ms(e->since, m->validity_ms);
     e->throttle_status = 0;
     return smpp_text_encode(m->text, m->text_len, o->alphabet, &e->text);
 }

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "smpp/smpp_rate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,8 @@ static const struct number_row number_rows[] = {
     ROW(backoff_bound_min_ms, 30000, 1, HOUR_MS),
     ROW(backoff_bound_max_ms, 300000, 1, HOUR_MS),
     ROW(throttle_ms, 1000, 1, HOUR_MS),
+    ROW(rate, 0, 0, SMPP_RATE_MAX),
+    ROW(rate_per_bind, 0, 0, SMPP_RATE_MAX),
 };
 
 struct text_row {
@@ -155,4 +158,10 @@ void smpp_config_clear(struct smpp_config *c)
     free((void *)(uintptr_t)c->o.hosts);
     secret_clear(&c->password);
     *c = (struct smpp_config){0};
+}
+
+uint32_t smpp_config_bind_rate(const struct smpp_config *c)
+{
+    uint32_t all = c->o.rate, each = c->o.rate_per_bind;
+    return all && (each == 0 || all < each) ? all : each;
 }

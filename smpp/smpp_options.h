@@ -16,5 +16,7 @@ struct smpp_config {
 int smpp_config_init(struct smpp_config *c, const struct smpp_carrier_options *options)
     __attribute__((warn_unused_result));
 void smpp_config_clear(struct smpp_config *c);
+/* The most that one bind may send a second; 0: no limit. */
+uint32_t smpp_config_bind_rate(const struct smpp_config *c);
 
 #endif

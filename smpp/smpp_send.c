@@ -7,6 +7,8 @@
 #include "smpp/smpp_const.h"
 #include "smpp/smpp_encode.h"
 
+#define CONGESTED 90 /* congestion_state from which a peer asks for less (SMPP 5.0, 4.8.4.18) */
+
 static const struct smpp_carrier_options *options(const struct smpp_session *s)
 {
     return &s->env.config->o;
@@ -47,7 +49,8 @@ void smpp_session_bind(struct smpp_session *s)
     smpp_conn_commit(s->conn, len);
 }
 
-uint32_t smpp_session_room(const struct smpp_session *s)
+/* Room whatever the rate. */
+static uint32_t window_room(const struct smpp_session *s)
 {
     if (s->state != SMPP_BOUND || s->draining || !smpp_conn_is_writable(s->conn))
         return 0;
@@ -56,6 +59,20 @@ uint32_t smpp_session_room(const struct smpp_session *s)
     if (s->pace == SMPP_PACE_FREE || room == 0)
         return room;
     return s->pace == SMPP_PACE_PROBE ? 1 : 0;
+}
+
+uint32_t smpp_session_room(struct smpp_session *s)
+{
+    uint32_t room = window_room(s);
+    if (room == 0 || s->rate.current == 0)
+        return room;
+    uint32_t paced = smpp_rate_room(&s->rate, mono_now()) / SMPP_SEGMENTS;
+    return paced < room ? paced : room;
+}
+
+struct mono smpp_session_due(struct smpp_session *s)
+{
+    return window_room(s) ? smpp_rate_next(&s->rate, mono_now()) : (struct mono){0};
 }
 
 static void put_validity(const struct smpp_session *s, const struct smpp_entry *e, char out[17])
@@ -109,6 +126,7 @@ int smpp_session_send(struct smpp_session *s, struct smpp_entry *e)
     e->expires = mono_add_ms(e->written, options(s)->response_timeout_ms);
     smpp_conn_commit(s->conn, len);
     smpp_window_put(&s->window, e);
+    smpp_rate_spend(&s->rate, SMPP_SEGMENTS, e->written);
     s->counts.submits++;
     if (s->pace == SMPP_PACE_PROBE) {
         s->pace = SMPP_PACE_WAIT;
@@ -126,15 +144,41 @@ void smpp_session_answer(struct smpp_session *s, struct smpp_delivery handle, ui
     smpp_session_reply(s, handle.command_id | SMPP_RESPONSE, status, handle.sequence_number);
 }
 
-void smpp_session_throttle(struct smpp_session *s)
+/* --- how fast --- */
+
+void smpp_session_throttle(struct smpp_session *s, const struct smpp_entry *e)
 {
-    uint32_t ms = options(s)->throttle_ms;
+    struct mono now = mono_now();
+    uint32_t ms = options(s)->throttle_ms * (e->throttle_status == ESME_RMSGQFUL ? 2 : 1);
     s->counts.throttled++;
-    if (s->pace == SMPP_PACE_PAUSED)
+    if (!smpp_rate_cut(&s->rate, e->written, now))
         return;
     s->pace = SMPP_PACE_PAUSED;
-    s->pace_until = mono_add_ms(mono_now(), smpp_random_between(ms, ms + ms / 2));
-    LOG(LOG_LV_INFO, s->id, "bind_throttled",
-        KV_I("pause_ms", mono_diff_ms(s->pace_until, mono_now())));
+    s->pace_until = mono_add_ms(now, smpp_random_between(ms, ms + ms / 2));
+    LOG(LOG_LV_INFO, s->id, "bind_throttled", KV_S("status", smpp_status_name(e->throttle_status)),
+        KV_I("pause_ms", mono_diff_ms(s->pace_until, now)),
+        KV_I("rate_then", smpp_rate_current(&s->rate, now)));
     smpp_session_arm(s);
+}
+
+void smpp_session_took(struct smpp_session *s, const struct smpp_entry *e)
+{
+    struct mono now = mono_now();
+    smpp_rate_taken(&s->rate, SMPP_SEGMENTS, e->written, now);
+    if (s->pace != SMPP_PACE_WAIT || s->probe != e->sequence)
+        return;
+    s->pace = SMPP_PACE_FREE;
+    smpp_rate_resume(&s->rate, now);
+    LOG(LOG_LV_INFO, s->id, "bind_resumed", KV_I("rate", smpp_rate_current(&s->rate, now)));
+}
+
+void smpp_session_congestion(struct smpp_session *s, uint8_t state)
+{
+    struct mono now = mono_now();
+    if (state > 100) /* reserved */
+        return;
+    s->congestion = state;
+    if (state >= CONGESTED && smpp_rate_slow(&s->rate, now))
+        LOG(LOG_LV_INFO, s->id, "bind_congested", KV_I("congestion_state", state),
+            KV_I("rate", smpp_rate_current(&s->rate, now)));
 }

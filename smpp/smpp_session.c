@@ -175,7 +175,8 @@ void smpp_session_end(struct smpp_session *s, enum smpp_end end, const char *rea
     if (conn)
         smpp_conn_close(conn); /* its memory stays until after this turn */
     s->link_until.us = 0;
-    s->pace = SMPP_PACE_FREE;
+    if (s->pace == SMPP_PACE_WAIT)
+        s->pace = SMPP_PACE_PROBE;
     smpp_session_set_state(s, s->stopping ? SMPP_CLOSED : SMPP_IDLE, reason, status);
     smpp_session_pull_back(s);
     settle_window(s);
@@ -443,7 +444,9 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
 
 int smpp_session_init(struct smpp_session *s, const struct smpp_session_env *env, uint32_t bind)
 {
-    *s = (struct smpp_session){.env = *env, .bind = bind, .state = SMPP_IDLE, .rtt_us = -1};
+    *s = (struct smpp_session){
+        .env = *env, .bind = bind, .state = SMPP_IDLE, .rtt_us = -1, .congestion = -1};
+    smpp_rate_init(&s->rate, smpp_config_bind_rate(env->config), mono_now());
     snprintf(s->id, sizeof s->id, "%s/%u", options(s)->name, bind);
     str_copy(s->reason, sizeof s->reason, "new");
     s->since_ms = wall_ms();

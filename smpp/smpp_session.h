@@ -16,6 +16,7 @@
 #include "smpp/smpp_decode.h"
 #include "smpp/smpp_dial.h"
 #include "smpp/smpp_options.h"
+#include "smpp/smpp_rate.h"
 #include "smpp/smpp_window.h"
 
 #include <sys/time.h>
@@ -99,6 +100,9 @@ struct smpp_session {
     struct mono link_until; /* an enquire_link waits for any PDU until then; us 0: none */
     struct mono mute_since; /* the first submit given up with no answer since; us 0: none */
 
+    /* These outlive the connection: a bind that was throttled still is after it was lost. */
+    struct smpp_rate rate;
+    int congestion; /* the last congestion_state, -1: none yet */
     enum smpp_pace pace;
     struct mono pace_until;
     uint32_t probe; /* sequence number of the probe */
@@ -115,7 +119,9 @@ int smpp_session_init(struct smpp_session *s, const struct smpp_session_env *env
 /* In IDLE: resolve or connect, as host asks; nth picks among the addresses of a name. */
 void smpp_session_start(struct smpp_session *s, const char *host, uint32_t nth);
 /* How many messages it would take now. */
-uint32_t smpp_session_room(const struct smpp_session *s);
+uint32_t smpp_session_room(struct smpp_session *s);
+/* When its rate lets it take one; us 0: something else has to happen first, room_cb tells. */
+struct mono smpp_session_due(struct smpp_session *s);
 /* With room: 0, and the entry is the session's; else ERR_FULL, or ERR_INVALID when it cannot be
  * encoded. */
 int smpp_session_send(struct smpp_session *s, struct smpp_entry *e)
@@ -142,7 +148,12 @@ void smpp_session_reply(struct smpp_session *s, uint32_t command_id, uint32_t st
                         uint32_t sequence);
 /* Unsent entries go back to the owner. */
 void smpp_session_pull_back(struct smpp_session *s);
-void smpp_session_throttle(struct smpp_session *s);
+/* The peer wants no more for now: e->throttle_status. */
+void smpp_session_throttle(struct smpp_session *s, const struct smpp_entry *e);
+/* The peer took it, or refused it for a reason of its own. */
+void smpp_session_took(struct smpp_session *s, const struct smpp_entry *e);
+/* congestion_state of a response. */
+void smpp_session_congestion(struct smpp_session *s, uint8_t state);
 /* After an entry has left the window. */
 void smpp_session_left(struct smpp_session *s, uint32_t sequence);
 void smpp_session_dispatch(struct smpp_session *s, const struct smpp_frame *frame);

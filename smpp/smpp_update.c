@@ -105,6 +105,7 @@ static void update_session(struct smpp_session *s)
 {
     const struct smpp_carrier_options *o = &s->env.config->o;
     s->window.size = o->window;
+    smpp_rate_limit(&s->rate, smpp_config_bind_rate(s->env.config), mono_now());
     for (struct smpp_entry *e = s->window.entries; e; e = e->next)
         e->expires = mono_add_ms(e->written, o->response_timeout_ms);
     smpp_session_arm(s);
@@ -143,6 +144,7 @@ void smpp_carrier_update(struct smpp_carrier *c)
     c->config = c->next;
     c->next = (struct smpp_config){0};
     c->config.o.password = &c->config.password;
+    smpp_bucket_set(&c->bucket, c->config.o.rate, mono_now());
     for (uint32_t i = 0; i < SMPP_BINDS_MAX; i++)
         if (c->fresh[i])
             put_fresh(c, i);

@@ -21,6 +21,7 @@ struct smpp_entry {
     struct smpp_entry *prev, *next;
     smpp_submit_cb cb;
     void *arg;
+    struct mono since;       /* of smpp_submit() */
     struct mono deadline;    /* to be written by then */
     struct mono valid_until; /* us 0: no validity_period */
     struct mono written;     /* when it went to its connection */
@@ -33,6 +34,8 @@ struct smpp_entry {
     char destination[SMPP_ADDRESS_MAX + 1];
     struct smpp_text text; /* wiped when the entry becomes spare */
 };
+
+#define SMPP_SEGMENTS 1 /* of every message: longer ones are refused by smpp_entry_fill() */
 
 /* Addresses, deadline and text; ERR_INVALID or ERR_TOOLONG: it cannot be sent. */
 int smpp_entry_fill(struct smpp_entry *e, const struct smpp_carrier_options *o,

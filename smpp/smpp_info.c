@@ -1,0 +1,44 @@
+/* What a carrier and its binds look like from outside. */
+#include "smpp/smpp_carrier.h"
+
+uint32_t smpp_carrier_bind_count(const struct smpp_carrier *c)
+{
+    return c->n_links;
+}
+
+void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t bind, struct smpp_bind_info *out)
+{
+    struct smpp_link *l = c->links[bind];
+    struct smpp_session *s = &l->session;
+    *out = (struct smpp_bind_info){
+        .carrier = c->config.o.name,
+        .bind = bind,
+        .mode = "transceiver",
+        .state = s->state,
+        .since_ms = s->since_ms,
+        .next_attempt_ms = smpp_link_next_attempt_ms(l),
+        .window = s->window.size,
+        .in_flight = s->window.in_flight,
+        .submits = s->counts.submits,
+        .responses = s->counts.responses,
+        .errors = s->counts.errors,
+        .receipts = s->counts.receipts,
+        .throttled = s->counts.throttled,
+        .in_doubt = s->counts.in_doubt,
+        .unexpected = s->counts.unexpected,
+        .malformed = s->counts.malformed,
+        .turned_away = s->counts.turned_away,
+        .rate = s->rate.limit,
+        .rate_now = smpp_rate_current(&s->rate, mono_now()),
+        .congestion = s->congestion,
+        .rtt_us = s->rtt_us,
+        .last_reason = s->reason,
+    };
+}
+
+void smpp_carrier_info(const struct smpp_carrier *c, struct smpp_carrier_info *out)
+{
+    *out = (struct smpp_carrier_info){.carrier = c->config.o.name, .queued = c->queued};
+    if (c->queue)
+        out->oldest_ms = mono_diff_ms(mono_now(), c->queue->since);
+}
