@@ -30,6 +30,8 @@ struct snapshot {
     struct process_info process;
     struct smpp_bind_info *binds;
     size_t n_binds;
+    struct smpp_carrier_info *queues;
+    size_t n_queues;
 };
 
 static size_t count_binds(const struct api_env *env)
@@ -54,6 +56,17 @@ static int take_binds(struct snapshot *s, const struct api_env *env)
     return 0;
 }
 
+static int take_queues(struct snapshot *s, const struct api_env *env)
+{
+    size_t n = carriers_count(env->carriers);
+    s->queues = calloc(n + 1, sizeof *s->queues);
+    if (!s->queues)
+        return -1;
+    for (; s->n_queues < n; s->n_queues++)
+        smpp_carrier_info(carriers_at(env->carriers, s->n_queues), &s->queues[s->n_queues]);
+    return 0;
+}
+
 static int take(struct snapshot *s, const struct api_call *c)
 {
     const struct api_env *env = c->env;
@@ -64,7 +77,7 @@ static int take(struct snapshot *s, const struct api_call *c)
     resp_server_info(env->resp, &s->resp);
     api_info(c->api, &s->api);
     process_info(&s->process);
-    return take_binds(s, env);
+    return take_binds(s, env) || take_queues(s, env) ? -1 : 0;
 }
 
 /* --- what has labels ------------------------------------------------------------------------ */
@@ -73,6 +86,21 @@ static void one(struct metrics_page *p, const char *key, const char *value, uint
 {
     const struct metrics_label labels[] = {{key, value}, {NULL, NULL}};
     metrics_series(p, labels, (double)n);
+}
+
+static void queue_messages(struct metrics_page *p, const struct snapshot *s)
+{
+    for (size_t i = 0; i < s->n_queues; i++)
+        one(p, "carrier", s->queues[i].carrier, s->queues[i].queued);
+}
+
+static void queue_oldest(struct metrics_page *p, const struct snapshot *s)
+{
+    p->fold = FOLD_MAX;
+    for (size_t i = 0; i < s->n_queues; i++) {
+        const struct metrics_label labels[] = {{"carrier", s->queues[i].carrier}, {NULL, NULL}};
+        metrics_series(p, labels, (double)s->queues[i].oldest_ms / MS_PER_S);
+    }
 }
 
 static void pins(struct metrics_page *p, const struct snapshot *s)
@@ -288,4 +316,5 @@ void api_metrics(struct api_call *c)
         api_fail(c, ANSWER_GENERAL_ERROR, NULL, "out of memory");
     free(text);
     free(s.binds);
+    free(s.queues);
 }

@@ -194,6 +194,8 @@ static void fill_options(const struct config_carrier *k, struct smpp_carrier_opt
         .binds = k->binds,
         .window = k->window,
         .max_queue = k->max_queue,
+        .rate = k->rate,
+        .rate_per_bind = k->rate_per_bind,
         .enquire_link_ms = k->enquire_link_s * 1000,
         .response_timeout_ms = k->response_timeout_s * 1000,
         .connect_timeout_ms = k->connect_timeout_ms,

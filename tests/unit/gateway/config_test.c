@@ -255,7 +255,7 @@ static void what_says_without_a_missing_feature_is_accepted(void **state)
     struct config *c = load_text("policy = \"standard\"\n"
                                  "verify_socket { tls_cert_file = \"\" tls_key_file = \"\" "
                                  "tls_client_ca_file = \"\" }\n" CARRIER
-                                 "tls = false bind = \"transceiver\" rate = 0 rate_per_bind = 0 "
+                                 "tls = false bind = \"transceiver\" "
                                  "long_message = \"udh\"\n}\n" ROUTE "receipt_patience_s = 0 }");
     config_free(c);
 }
