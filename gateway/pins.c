@@ -220,10 +220,11 @@ static const struct {
 
 static const struct word *word_of(const struct pin_attempt *t)
 {
+    bool is_waiting = t->state == PIN_ATT_ACCEPTED && !t->done_ms; /* by its response alone */
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
         if (t->state == PIN_ATT_REFUSED && strcmp(t->err, refusals[i].err) == 0)
             return &refusals[i].word;
-    return &words[t->state];
+    return &words[is_waiting ? PIN_ATT_ENROUTE : t->state];
 }
 
 static void messages_cb(void *arg, const struct pin_answer *v)

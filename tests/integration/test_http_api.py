@@ -104,6 +104,8 @@ def test_fields_of_a_send(account, smsc):
     sent = send(account, to, **{"from": "Other", "trackDelivery": True, "unknown": {"x": [1]}, "placeholders": None})
     assert re.fullmatch("[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}", sent["externalMessageId"])
     assert smsc.wait_submits(to)[0]["src"] == "Other"
+    again = account.http.post(f"/2fa/2/pin/{sent['pinId']}/resend", json={"trackDelivery": True}).json()
+    assert again["externalMessageId"] == sent["externalMessageId"]
 
 
 def test_placeholders_fill_the_text_and_a_resend_may_change_them(account, smsc):
