@@ -6,6 +6,8 @@ to the cookie is kept here.  What is asked of the gateway stands in pinbind.py.
 
 Nothing but Python's standard library, so that it runs everywhere.  In production your framework
 does sessions, templates and connections, and TLS stands in front: give --origin https://... then.
+Bound there, too, how many numbers one client may send to: each SMS costs, and some who fill in
+forms earn by it.
 """
 import argparse
 import html
