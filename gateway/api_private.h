@@ -67,7 +67,7 @@ struct api_match {
     const struct api_route *route; /* NULL: nothing, or not with this verb */
     int version;
     char ids[API_IDS_MAX][API_ID_SIZE];
-    char allow[40]; /* "GET, HEAD, PUT": what the path takes; "": there is no such path */
+    char allow[40]; /* without a route: what the path takes, "GET, HEAD, PUT"; "": no such path */
 };
 /* doors: API_PUBLIC, API_NOC or both. A slash at the end is as none. */
 void api_match(const char *path, enum http_verb verb, int doors, struct api_match *out);

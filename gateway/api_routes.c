@@ -104,12 +104,18 @@ static bool fits(const char *pattern, const struct path *path, size_t first, str
 {
     size_t id = 0, i = first;
     for (; *pattern == '/' && i < path->n; i++) {
-        size_t len = strcspn(++pattern, "/");
-        if (strncmp(pattern, "{}", len) == 0)
-            memcpy(out->ids[id++], path->segments[i], API_ID_SIZE);
-        else if (strlen(path->segments[i]) != len || strncmp(pattern, path->segments[i], len) != 0)
+        const char *segment = path->segments[i];
+        if (*++pattern == '{') {
+            memcpy(out->ids[id++], segment, API_ID_SIZE);
+            pattern += strlen("{}");
+            continue;
+        }
+        while (*segment && *segment == *pattern && *pattern != '/') {
+            segment++;
+            pattern++;
+        }
+        if (*segment || (*pattern && *pattern != '/'))
             return false;
-        pattern += len;
     }
     return *pattern == 0 && i == path->n;
 }
@@ -135,24 +141,28 @@ static void allow(struct wr *w, enum http_verb verb)
         wr_str(w, ", HEAD");
 }
 
+/* Has it this path, behind one of the doors? */
+static bool is_at(const struct api_route *r, const struct path *p, int doors, struct api_match *out)
+{
+    bool is_raw = r->flags & API_RAW;
+    return (r->flags & doors) && (is_raw || out->version) && fits(r->path, p, is_raw ? 0 : 2, out);
+}
+
 void api_match(const char *path, enum http_verb verb, int doors, struct api_match *out)
 {
+    const struct api_route *end = routes + sizeof routes / sizeof routes[0];
     struct path p;
     struct wr w = wr_init(out->allow, sizeof out->allow);
     *out = (struct api_match){0};
     if (!split(path, &p))
         return;
     out->version = version_of(&p);
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0] && !out->route; i++) {
-        const struct api_route *r = &routes[i];
-        bool is_raw = r->flags & API_RAW;
-        if (!(r->flags & doors) || (!is_raw && !out->version) ||
-            !fits(r->path, &p, is_raw ? 0 : 2, out))
-            continue;
-        allow(&w, r->verb);
-        if (serves(r, verb))
+    for (const struct api_route *r = routes; r < end && !out->route; r++)
+        if (serves(r, verb) && is_at(r, &p, doors, out))
             out->route = r;
-    }
+    for (const struct api_route *r = routes; r < end && !out->route; r++)
+        if (is_at(r, &p, doors, out))
+            allow(&w, r->verb);
     wr_end(&w);
 }
 

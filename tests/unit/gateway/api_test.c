@@ -356,6 +356,7 @@ static void a_path_that_is_no_route_is_404_whatever_its_form(void **state)
         "/2fa/2/applications/a/b/c/d/e/f/g/h/i",
         "/2fa/2/applications//",
         "/2fa/2/%00applications",
+        "/2fa/2/applications/A/email%2Fmessages",
     };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         struct http_request r = ask(HTTP_VERB_GET, paths[i], NULL);
