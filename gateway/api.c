@@ -213,6 +213,8 @@ static bool has_too_many_values(const char *text, size_t len)
 {
     size_t n = 1;
     bool is_string = false;
+    if (len < VALUES_MAX)
+        return false;
     for (size_t i = 0; i < len; i++) {
         if (is_string && text[i] == '\\')
             i++;
