@@ -14,6 +14,7 @@ struct ask {
     answer_cb cb;
     void *arg;
     struct mono asked;
+    void (*build)(const struct pin_record *record, struct answer *a); /* of a reading */
     char pin_id[PIN_ID_SIZE];
 };
 
@@ -144,16 +145,24 @@ static void build_status(const struct pin_record *r, struct answer *a)
         add_attempt(a, &r->attempts[i]);
 }
 
-static void status_cb(void *arg, const struct pin_answer *v)
+static void record_cb(void *arg, const struct pin_answer *v)
 {
+    struct ask *k = arg;
     struct answer a;
     if (v->result)
         answer_store_error(&a, v->result);
     else if (v->verdict != PIN_OK)
         answer_fail(&a, ANSWER_NOT_FOUND, "no such PIN");
     else
-        build_status(v->record, &a);
-    finish(arg, &a);
+        k->build(v->record, &a);
+    finish(k, &a);
+}
+
+static void read_record(struct pin_ledger *l, const char *account, struct ask *k)
+{
+    int err = pin_ledger_status(l, account, k->pin_id, record_cb, k);
+    if (err)
+        give_up(k, err);
 }
 
 void pins_status(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
@@ -162,9 +171,8 @@ void pins_status(struct pin_ledger *l, const char *account, const char *pin_id, 
     struct ask *k = ask_new(pin_id, cb, arg);
     if (!k)
         return;
-    int err = pin_ledger_status(l, account, pin_id, status_cb, k);
-    if (err)
-        give_up(k, err);
+    k->build = build_status;
+    read_record(l, account, k);
 }
 
 /* --- the messages of a PIN, in the words of version 1 ---------------------------------------- */
@@ -220,32 +228,23 @@ static const struct {
 
 static const struct word *word_of(const struct pin_attempt *t)
 {
-    bool is_waiting = t->state == PIN_ATT_ACCEPTED && !t->done_ms; /* by its response alone */
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
         if (t->state == PIN_ATT_REFUSED && strcmp(t->err, refusals[i].err) == 0)
             return &refusals[i].word;
-    return &words[is_waiting ? PIN_ATT_ENROUTE : t->state];
+    return &words[t->state];
 }
 
-static void messages_cb(void *arg, const struct pin_answer *v)
+static void build_messages(const struct pin_record *r, struct answer *a)
 {
-    struct answer a;
-    if (v->result) {
-        answer_store_error(&a, v->result);
-    } else if (v->verdict != PIN_OK) {
-        answer_fail(&a, ANSWER_NOT_FOUND, "no such PIN");
-    } else {
-        answer_init(&a);
-        a.is_list = true;
-        for (uint32_t i = 0; i < v->record->n_attempts; i++) {
-            const struct word *w = word_of(&v->record->attempts[i]);
-            answer_map(&a, 3);
-            answer_str(&a, "status", w->status);
-            answer_str(&a, "description", w->description);
-            answer_bool(&a, "finalStatus", w->is_final);
-        }
+    answer_init(a);
+    a->is_list = true;
+    for (uint32_t i = 0; i < r->n_attempts; i++) {
+        const struct word *w = word_of(&r->attempts[i]);
+        answer_map(a, 3);
+        answer_str(a, "status", w->status);
+        answer_str(a, "description", w->description);
+        answer_bool(a, "finalStatus", w->is_final);
     }
-    finish(arg, &a);
 }
 
 void pins_messages(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
@@ -254,9 +253,8 @@ void pins_messages(struct pin_ledger *l, const char *account, const char *pin_id
     struct ask *k = ask_new(pin_id, cb, arg);
     if (!k)
         return;
-    int err = pin_ledger_status(l, account, pin_id, messages_cb, k);
-    if (err)
-        give_up(k, err);
+    k->build = build_messages;
+    read_record(l, account, k);
 }
 
 /* --- cancel ---------------------------------------------------------------------------------- */
