@@ -26,7 +26,8 @@ static const char usage[] =
     "  pinkey new FILE                        make a PIN key file\n"
     "  pinkey add FILE [--active-from TIME]   add a key generation (RFC 3339; default: now)\n"
     "  account create NAME | list             an account and its first API key, shown this once\n"
-    "  key create ACCOUNT | revoke KEY\n"
+    "  key create ACCOUNT | revoke KEY | -    a further key; an end of one; -: from standard "
+    "input\n"
     "  app create --account NAME --name X [--set KEY=VALUE ...]\n"
     "  app list --account NAME\n"
     "  message create --account NAME --app ID --text 'Your code is {{pin}}'\n"
@@ -466,9 +467,23 @@ static void print_result(const struct args *a, json_t *result)
     }
 }
 
+/* A key that is given as "-" comes from standard input: a command line can be read by others. */
+static int read_key(const struct args *a)
+{
+    char line[256] = "";
+    if (strcmp(a->command, "key revoke") != 0 || a->n_items != 1 || strcmp(a->item, "-") != 0)
+        return 0;
+    bool is_there = fgets(line, sizeof line, stdin) != NULL;
+    line[strcspn(line, "\r\n")] = 0;
+    if (!is_there || !line[0] || json_array_set_new(a->words, 0, json_string(line)))
+        return fail("key revoke -: a line with the key is expected on standard input");
+    return 0;
+}
+
 static int remote(const struct args *a)
 {
-    json_t *answer = ask(a);
+    int unread = read_key(a);
+    json_t *answer = unread ? NULL : ask(a);
     if (!answer)
         return 1;
     int status = 0;

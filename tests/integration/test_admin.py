@@ -40,6 +40,17 @@ def test_a_second_key_works_until_it_is_revoked(running):
     gateway.ctl("key", "create", "nobody", status=1)
 
 
+def test_a_key_to_revoke_is_read_from_standard_input(running):
+    gateway, account = running
+    key = gateway.ctl("key", "create", account.name)["key"]
+    gateway.world.keys.append(key)
+    argv = [BUILD / "pinbindctl", "-s", gateway.admin_path, "key", "revoke", "-"]
+    assert run(argv, input=key + "\n")[0] == 0
+    wait_for(lambda: is_refused(gateway, key), "the revoked key is refused", 5)
+    status, _, err = run(argv, input="\n")
+    assert status == 1 and "a line with the key is expected on standard input" in err
+
+
 def test_lists_name_what_was_made(running):
     gateway, account = running
     assert account.name in gateway.ctl("account", "list")
