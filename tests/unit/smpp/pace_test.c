@@ -213,6 +213,16 @@ static void a_carrier_sends_no_faster_than_its_rate(void **state)
     assert_int_equal(info_of(0).rate_now, 20);
 }
 
+static void a_high_rate_is_kept_and_made_use_of(void **state)
+{
+    (void)state;
+    bound(WITH(.rate = 1000, .window = 100));
+    submit_many(900);
+    for (int i = 0; i < 900; i++)
+        answer(&peer, 0);
+    assert_in_range(us_between(0, 899), S(0.9), S(2));
+}
+
 static void a_message_that_waits_for_the_rate_leaves_the_carrier_ready(void **state)
 {
     (void)state;
@@ -239,7 +249,7 @@ static void a_message_that_waits_for_the_rate_leaves_the_carrier_ready(void **st
 static unsigned turns_until_something_comes(void)
 {
     unsigned turns = 0;
-    for (size_t had = peer.len; peer.len == had; turns++)
+    for (size_t had = peer.len + second.len; peer.len + second.len == had; turns++)
         event_base_loop(base, EVLOOP_ONCE);
     return turns;
 }
@@ -258,6 +268,17 @@ static void who_waits_for_the_rate_sleeps(void **state)
     assert_in_range(turns_until_something_comes(), 1, 10);
 }
 
+static void who_waits_for_the_rate_of_the_carrier_sleeps(void **state)
+{
+    (void)state;
+    bound_twice(WITH(.rate = 5));
+    submit_many(3);
+    run_for_ms(20); /* the first one is there */
+    event_del(peer.ev_tick);
+    assert_in_range(turns_until_something_comes(), 1, 10);
+    assert_in_range(turns_until_something_comes(), 1, 10);
+}
+
 static void binds_share_the_rate_of_their_carrier(void **state)
 {
     (void)state;
@@ -272,6 +293,17 @@ static void binds_share_the_rate_of_their_carrier(void **state)
     UNTIL(base, n_accepted == 30);
     assert_in_range(us_between(0, 29), S(0.7), S(2));
     assert_in_range(each[0], 14, 16);
+}
+
+static void two_binds_do_not_make_it_twice_the_rate(void **state)
+{
+    (void)state;
+    bound_twice(WITH(.rate = 1));
+    submit_many(3);
+    assert_int_equal(info_of(0).in_flight + info_of(1).in_flight, 1);
+    update(WITH(.rate = 1, .binds = 2, .window = 20)); /* makes it look for room */
+    run_for_ms(20);
+    assert_int_equal(queue_info().queued, 2);
 }
 
 static void each_bind_has_a_rate_of_its_own(void **state)
@@ -514,9 +546,12 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     static const struct CMUnitTest tests[] = {
         T(a_carrier_sends_no_faster_than_its_rate),
+        T(a_high_rate_is_kept_and_made_use_of),
         T(a_message_that_waits_for_the_rate_leaves_the_carrier_ready),
         T(who_waits_for_the_rate_sleeps),
+        T(who_waits_for_the_rate_of_the_carrier_sleeps),
         T(binds_share_the_rate_of_their_carrier),
+        T(two_binds_do_not_make_it_twice_the_rate),
         T(each_bind_has_a_rate_of_its_own),
         T(the_rate_changes_in_place),
         T(a_rate_out_of_range_is_refused),
