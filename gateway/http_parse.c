@@ -51,8 +51,7 @@ static enum http_parse_result fail(struct http_parse *p, int status, const char 
     return HTTP_PARSE_ERROR;
 }
 
-/* --- memory -------------------------------------------------------------------------------------
- */
+/* --- memory ---------------------------------------------------------------------------------- */
 
 static bool grow(struct store_of *s, size_t need, size_t first)
 {
@@ -86,9 +85,7 @@ static void store_free(struct store_of *s)
     free(s->p);
 }
 
-/* --- the guard over the head
- * ----------------------------------------------------------------------
- */
+/* --- the guard over the head ----------------------------------------------------------------- */
 
 static const char *fault_of(uint8_t prev, uint8_t c)
 {
@@ -153,9 +150,7 @@ static size_t skip_empty_line(struct http_parse *p, const char *data, size_t len
     return n;
 }
 
-/* --- what libhttp-parser finds
- * --------------------------------------------------------------------
- */
+/* --- what libhttp-parser finds --------------------------------------------------------------- */
 
 static bool is_token_char(uint8_t c)
 {
@@ -293,9 +288,7 @@ static int head_cb(http_parser *lib)
     return 0;
 }
 
-/* --- the head as a whole
- * --------------------------------------------------------------------------
- */
+/* --- the head as a whole --------------------------------------------------------------------- */
 
 static bool is_host_char(uint8_t c)
 {
@@ -495,9 +488,7 @@ static enum http_parse_result read_head(struct http_parse *p, const char *data, 
     return p->head.len < p->head.max ? HTTP_PARSE_MORE : fail(p, 431, "the head is too long");
 }
 
-/* --- the body
- * -------------------------------------------------------------------------------------
- */
+/* --- the body -------------------------------------------------------------------------------- */
 
 static enum http_parse_result body_done(struct http_parse *p)
 {
@@ -543,9 +534,7 @@ static enum http_parse_result read_chunks(struct http_parse *p, const char *data
     return c->state == HTTP_CHUNKS_END ? body_done(p) : HTTP_PARSE_MORE;
 }
 
-/* --- all of it
- * ------------------------------------------------------------------------------------
- */
+/* --- all of it ------------------------------------------------------------------------------- */
 
 struct http_parse *http_parse_new(size_t max_head, size_t max_body)
 {
