@@ -18,6 +18,7 @@
 #define WINDOW   32  /* objects that are asked for at a time */
 #define TURN     128 /* one object in so many is asked of the store whatever the cache knows */
 #define TEXT_MAX ((size_t)32 << 20) /* octets of a list */
+#define ALL_MAX  ((size_t)64 << 20) /* octets of all lists that are being written */
 
 struct slot {
     struct list *list;
@@ -58,7 +59,11 @@ static void finish(struct list *l)
     if (fclose(l->out) != 0 && !l->err)
         l->err = ERR_NOMEM;
     l->out = NULL;
-    if (l->err == ERR_TOOLONG)
+    c->api->list_octets -= l->octets;
+    l->octets = 0;
+    if (l->err == ERR_FULL)
+        api_fail(c, ANSWER_UNAVAILABLE, NULL, "too many long lists at a time, try again");
+    else if (l->err == ERR_TOOLONG)
         api_fail(c, ANSWER_BAD_REQUEST, NULL, "the list is over %zu MiB: ask for each by its id",
                  TEXT_MAX >> 20);
     else if (l->err)
@@ -130,11 +135,15 @@ static void ask(struct list *l)
 static void write_next(struct list *l)
 {
     struct slot *s = &l->slots[l->written++ % WINDOW];
+    struct api *all = l->call->api;
     if (s->json && l->octets + s->len > TEXT_MAX)
         l->err = ERR_TOOLONG;
+    else if (s->json && all->list_octets + s->len > ALL_MAX)
+        l->err = ERR_FULL;
     if (s->json && !l->err) {
         fputc(l->octets ? ',' : '[', l->out);
         l->octets += 1 + fwrite(s->json, 1, s->len, l->out);
+        all->list_octets += s->len + 1;
     }
     free(s->json);
 }

@@ -27,6 +27,7 @@ struct api {
     uint64_t auth_failures;
     uint64_t locked_out; /* requests refused for the wrong keys of their address */
     uint32_t n_calls;    /* not answered yet */
+    size_t list_octets;  /* of lists that are being written */
     bool is_draining;
     bool is_closed; /* freed with the last call */
 };

@@ -116,10 +116,12 @@ void api_fail_result(struct api_call *c, int err, const char *what)
 void api_fail(struct api_call *c, enum answer_code code, const char *field, const char *fmt, ...)
 {
     (void)c, (void)field;
+    bool is_long = code == ANSWER_BAD_REQUEST;
     t.answers++;
-    assert_int_equal(code, ANSWER_BAD_REQUEST);
-    assert_string_equal(fmt, "the list is over %zu MiB: ask for each by its id");
-    t.err = ERR_TOOLONG;
+    assert_true(is_long || code == ANSWER_UNAVAILABLE);
+    assert_string_equal(fmt, is_long ? "the list is over %zu MiB: ask for each by its id"
+                                     : "too many long lists at a time, try again");
+    t.err = is_long ? ERR_TOOLONG : ERR_FULL;
 }
 
 void api_reply(struct api_call *c, int status, const char *json, size_t len)
@@ -133,7 +135,8 @@ void api_reply(struct api_call *c, int status, const char *json, size_t len)
 /* --- cases -------------------------------------------------------------------------------- */
 
 static const struct api_env env;
-static struct api_call call = {.env = &env, .account = "demo", .ids = {"APP"}};
+static struct api api;
+static struct api_call call = {.api = &api, .env = &env, .account = "demo", .ids = {"APP"}};
 
 static int setup(void **state)
 {
@@ -146,6 +149,7 @@ static int teardown(void **state)
 {
     (void)state;
     free(t.json);
+    assert_int_equal(api.list_octets, 0);
     return 0;
 }
 
@@ -290,6 +294,20 @@ static void a_list_that_is_too_long_is_an_error(void **state)
     assert_null(t.json);
 }
 
+static void long_lists_at_a_time_are_bounded(void **state)
+{
+    (void)state;
+    t.at_once = true;
+    t.at_once_not = 40;
+    list(OBJECT_APP, 100);
+    assert_true(api.list_octets > 0);
+    api.list_octets += (size_t)64 << 20; /* others */
+    answer(40, 0);
+    assert_int_equal(t.answers, 1);
+    assert_int_equal(t.err, ERR_FULL);
+    api.list_octets -= (size_t)64 << 20;
+}
+
 static void ids_that_cannot_be_had_are_its_end(void **state)
 {
     (void)state;
@@ -312,6 +330,7 @@ int main(void)
         T(all_that_are_gone_leave_an_empty_array),
         T(trouble_ends_it_once_everything_asked_for_is_there),
         T(a_list_that_is_too_long_is_an_error),
+        T(long_lists_at_a_time_are_bounded),
         T(ids_that_cannot_be_had_are_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
