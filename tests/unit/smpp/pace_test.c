@@ -429,7 +429,7 @@ static void an_answer_to_what_went_before_does_not_end_a_probe(void **state)
     UNTIL(base, n_accepted == 1);
     say(&peer, RTHROTTLED, slower.sequence); /* nor does a throttle of then begin a pause */
     UNTIL(base, info_of(0).throttled == 2);
-    run_for_ms(50);
+    run_for_ms(1300); /* longer than the least rate waits */
     assert_false(peer_has_pdu(&peer));
     say(&peer, 0, probe.sequence);
     UNTIL(base, n_accepted == 2);
