@@ -334,9 +334,10 @@ static void wipe_free(void *p)
     free(p);
 }
 
-static struct http_limits limits_of(const struct config_http *k)
+static struct http_limits limits_of(const struct config_http *k, uint32_t most)
 {
-    return (struct http_limits){.max_connections = k->max_connections,
+    uint32_t n = k->max_connections < most ? k->max_connections : most;
+    return (struct http_limits){.max_connections = n,
                                 .max_head = k->max_head,
                                 .max_body = k->max_body,
                                 .request_timeout_s = k->request_timeout_s,
@@ -365,12 +366,13 @@ static int open_doors(struct api *a, char *why, size_t why_size)
                              .reap = a->env.reap,
                              .door = "http",
                              .listen = k->listen,
-                             .limits = limits_of(k),
+                             .limits = limits_of(k, UINT32_MAX),
                              .tls = tls,
                              .arg = a,
                              .request_cb = public_cb};
     struct http_options n = o;
     n.door = "noc";
+    n.limits = limits_of(k, API_NOC_CONNECTIONS);
     n.listen = k->noc_listen;
     n.request_cb = noc_cb;
     bool is_good = true;
@@ -423,11 +425,12 @@ static void reload_door(struct http_server *s, struct tls *tls, const struct htt
 
 void api_reload(struct api *a, const struct config *fresh)
 {
-    struct http_limits limits = limits_of(&fresh->http);
+    struct http_limits limits = limits_of(&fresh->http, UINT32_MAX);
+    struct http_limits noc = limits_of(&fresh->http, API_NOC_CONNECTIONS);
     bool is_tls = a->env.config->http.tls_cert_file[0]; /* to be with or without needs a restart */
     a->env.config = fresh;
     reload_door(a->http, is_tls ? a->fresh : NULL, &limits);
-    reload_door(a->noc, is_tls ? a->fresh : NULL, &limits);
+    reload_door(a->noc, is_tls ? a->fresh : NULL, &noc);
     tls_unref(a->fresh);
     a->fresh = NULL;
 }

@@ -29,6 +29,9 @@ struct api_env {
     const struct resp_server *resp; /* for /metrics */
 };
 
+/* Connections of http.noc_listen, where http.max_connections is not less: few people look there. */
+#define API_NOC_CONNECTIONS 256
+
 /* Opens the listeners.  NULL: why says what is wrong. */
 struct api *api_new(const struct api_env *env, char *why, size_t why_size)
     __attribute__((warn_unused_result));

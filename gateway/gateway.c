@@ -20,10 +20,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
 /* How often a drain looks whether the last answers have left. */
 #define DRAIN_LOOK_MS 20
+/* Descriptors beside those of clients and binds: listeners, Redis, look-ups, pinbindctl. */
+#define DESCRIPTORS_OWN 64
 /* A withdrawn key is dead within 5 s, of which a connection in use takes one (resp_auth.c). */
 #define KEY_CACHE_MS 4000
 
@@ -226,6 +229,21 @@ static int start(struct gateway *g, char *why, size_t why_size)
     return start_doors(g, why, why_size);
 }
 
+/* Clients must not be able to take the descriptors that carriers and the store need. */
+static void check_descriptors(const struct config *config)
+{
+    struct rlimit limit;
+    uint64_t wanted = DESCRIPTORS_OWN + API_NOC_CONNECTIONS + config->http.max_connections +
+                      config->verify_socket.max_connections;
+    for (size_t i = 0; i < config->n_carriers; i++)
+        wanted += config->carriers[i].binds;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted)
+        LOG(LOG_LV_WARN, NULL, "few_descriptors", KV_I("limit", limit.rlim_cur),
+            KV_I("wanted", wanted),
+            KV_S("reason", "raise the limit of open files, or lower max_connections of http and "
+                           "verify_socket"));
+}
+
 struct gateway *gateway_new(struct event_base *base, const struct config *config, char *why,
                             size_t why_size)
 {
@@ -233,6 +251,7 @@ struct gateway *gateway_new(struct event_base *base, const struct config *config
     snprintf(why, why_size, "out of memory");
     if (!g)
         return NULL;
+    check_descriptors(config);
     g->base = base;
     g->config = config_ref(config);
     g->reap = reap_new(base);

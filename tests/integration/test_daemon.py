@@ -111,6 +111,16 @@ def test_start_and_stop_many_times(world):
     assert account.verify(sent["pinId"], pin_in(smsc.submits(to)[0]["text"]))["verified"] == 1
 
 
+def test_a_limit_of_descriptors_that_clients_could_use_up_is_told(world):
+    gateway = world.gateway({"acme": world.node("smsc")}, verify={"max_connections": 100}, http={"max_connections": 10})
+    for limit in 430, 431:
+        program = Program(f"limit-{limit}", ["prlimit", f"--nofile={limit}:{limit}", BUILD / "pinbindd", "-c",
+                                             gateway.file], gateway.folder)
+        program.wait_text("event=ready")
+        program.stop()
+        assert ("event=few_descriptors limit=430 wanted=431" in program.err()) == (limit == 430)
+
+
 def test_programs_tell_their_version_and_usage():
     for name in ("pinbindd", "pinbindctl"):
         code, out, err = run([BUILD / name, "--version"])
