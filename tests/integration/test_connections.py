@@ -1,5 +1,4 @@
 """Connections of the verify socket that end by halves, do not read, or whose key is withdrawn."""
-import resource
 import signal
 import socket
 import time
@@ -129,13 +128,7 @@ def test_a_drain_that_is_cut_short_still_answers_and_invites_no_second_sms(world
 
 
 def test_a_small_soft_limit_of_descriptors_does_not_stop_clients(world):
-    gateway = world.gateway({"acme": world.node("smsc")})
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
-    try:
-        gateway.start()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    gateway = world.gateway({"acme": world.node("smsc")}).start(under=["prlimit", "--nofile=64:"])
     clients = [gateway.raw() for _ in range(200)]
     for raw in clients:
         raw.send("HELLO")

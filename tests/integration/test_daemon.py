@@ -114,10 +114,8 @@ def test_start_and_stop_many_times(world):
 def test_a_limit_of_descriptors_that_clients_could_use_up_is_told(world):
     gateway = world.gateway({"acme": world.node("smsc")}, verify={"max_connections": 100}, http={"max_connections": 10})
     for limit in 430, 431:
-        program = Program(f"limit-{limit}", ["prlimit", f"--nofile={limit}:{limit}", BUILD / "pinbindd", "-c",
-                                             gateway.file], gateway.folder)
-        program.wait_text("event=ready")
-        program.stop()
+        program = gateway.start(under=["prlimit", f"--nofile={limit}:{limit}"]).program
+        gateway.stop()
         assert ("event=few_descriptors limit=430 wanted=431" in program.err()) == (limit == 430)
 
 

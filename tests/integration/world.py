@@ -159,10 +159,10 @@ class Gateway:
     def url(self, path="", noc=False):
         return f"http://127.0.0.1:{self.noc_port if noc else self.http_port}{path}"
 
-    def start(self, bound=None, ready=True):
-        """bound: names of the carriers to wait for, all when None."""
+    def start(self, bound=None, ready=True, under=()):
+        """bound: names of the carriers to wait for, all when None; under: words of a program that runs it."""
         self.runs += 1
-        self.program = Program(f"pinbindd-{self.runs}", [BUILD / "pinbindd", "-c", self.file], self.folder,
+        self.program = Program(f"pinbindd-{self.runs}", [*under, BUILD / "pinbindd", "-c", self.file], self.folder,
                                env=SANITIZERS)
         if ready:
             self.program.wait_text("event=ready")
