@@ -62,7 +62,7 @@ struct smpp_carrier_options {
     uint32_t enquire_link_ms;        /* of silence before enquire_link, default 25000 */
     uint32_t response_timeout_ms;    /* of a submit or enquire_link, default 30000; a bind that
                                         answers no submit for twice as long is bound anew */
-    uint32_t connect_timeout_ms;     /* default 10000; resolving counts too */
+    uint32_t connect_timeout_ms;     /* default 10000; resolving and a TLS handshake count too */
     uint32_t bind_timeout_ms;        /* default 15000 */
     uint32_t unbind_timeout_ms;      /* default 5000 */
     uint32_t backoff_min_ms;         /* network trouble: first wait, default 1000 */
@@ -84,7 +84,11 @@ struct smpp_carrier_options {
     int32_t receipt_utc_offset_min; /* time zone of the dates in receipts */
     bool
         receipt_without_esm_class; /* treat deliver_sm with id: and stat: as a receipt (quirk 13) */
-    bool is_held;                  /* does not bind before smpp_carrier_start() */
+    bool tls; /* the peer's chain and name are verified; the process ignores SIGPIPE */
+    const char *tls_ca_file;                  /* PEM, who is trusted; NULL or "": the system's */
+    const char *tls_cert_file, *tls_key_file; /* shown to the peer; both or neither */
+    const char *tls_name; /* to verify and for SNI; NULL or "": the host as it is dialled */
+    bool is_held;         /* does not bind before smpp_carrier_start() */
 };
 
 struct smpp_message {
@@ -179,8 +183,8 @@ void smpp_carrier_start(struct smpp_carrier *c);
  * No bind that is wanted still goes down.  window, max_queue, binds, rates, time-outs, throttle_ms
  * and all that stands in submits and receipts count at once; a smaller window or queue takes
  * nothing back, it fills up no more; binds that are too many drain.  hosts, port, local_address,
- * system_id, password, system_type and back-off count from a bind's next connection on: where such
- * a change shall reach the binds that are up, drain the carrier and make another.
+ * system_id, password, system_type, TLS and back-off count from a bind's next connection on: where
+ * such a change shall reach the binds that are up, drain the carrier and make another.
  */
 int smpp_carrier_prepare(struct smpp_carrier *c, const struct smpp_carrier_options *options)
     __attribute__((warn_unused_result));
@@ -225,6 +229,8 @@ struct smpp_bind_info {
     uint32_t rate_now;       /* as throttles left it, 0: no limit */
     int congestion;          /* the last congestion_state (SMPP 5.0) of 0..100, -1: none yet */
     int64_t rtt_us;          /* of the last answered submit, -1: none yet */
+    const char *tls_version; /* "TLSv1.3" of the last connection, NULL: plain or none yet */
+    int64_t tls_expires_ms;  /* end of the certificate that the peer showed then, Unix ms, or 0 */
     const char *last_reason; /* of the last change of state; valid until the next one */
 };
 uint32_t smpp_carrier_bind_count(const struct smpp_carrier *c);

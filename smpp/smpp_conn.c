@@ -1,6 +1,7 @@
 #include "smpp/smpp_conn.h"
 
 #include "base/secret.h"
+#include "smpp/smpp_tls.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -25,6 +26,7 @@ static void conn_free_cb(void *object)
         secret_wipe(c->in, c->in_len);
     free(c->in);
     smpp_output_clear(&c->out);
+    smpp_tls_free(c->tls);
     close(c->fd);
     free(c);
 }
@@ -37,6 +39,8 @@ void smpp_conn_close(struct smpp_conn *c)
     event_del(c->ev_read);
     event_del(c->ev_write);
     event_del(c->ev_flush);
+    if (c->tls)
+        smpp_tls_end(c->tls);
     shutdown(c->fd, SHUT_RDWR);
     reap_later(c->reap, &c->reap_node, conn_free_cb, c);
 }
@@ -85,19 +89,70 @@ static void pause_reading(struct smpp_conn *c)
     event_del(c->ev_read);
 }
 
+static void lose(struct smpp_conn *c, int err)
+{
+    c->cbs->lost_cb(c->arg, c->tls && err == EPROTO ? smpp_tls_why(c->tls) : strerror(err));
+}
+
+static void opened(struct smpp_conn *c)
+{
+    c->open = true;
+    event_add(c->ev_read, NULL);
+    c->cbs->open_cb(c->arg);
+}
+
+static void shake_hands(struct smpp_conn *c)
+{
+    int err = smpp_tls_handshake(c->tls);
+    if (err == EAGAIN)
+        event_add(smpp_tls_wants_write(c->tls) ? c->ev_write : c->ev_read, NULL);
+    else if (err)
+        lose(c, err);
+    else
+        opened(c);
+}
+
+static ssize_t receive(struct smpp_conn *c)
+{
+    uint8_t *p = c->in + c->in_len;
+    size_t room = SMPP_PDU_CAP - c->in_len;
+    return c->tls ? smpp_tls_read(c->tls, p, room) : recv(c->fd, p, room, 0);
+}
+
+/* What TLS holds already the socket does not tell. */
+static void read_on(struct smpp_conn *c)
+{
+    if (c->tls && !c->closed && smpp_tls_has_more(c->tls))
+        event_active(c->ev_read, EV_READ, 0);
+}
+
 static void read_cb(evutil_socket_t fd, short what, void *arg)
 {
+    (void)fd;
     (void)what;
     struct smpp_conn *c = arg;
-    ssize_t n = recv(fd, c->in + c->in_len, SMPP_PDU_CAP - c->in_len, 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    if (!c->open) {
+        shake_hands(c);
         return;
-    if (n <= 0) {
-        c->cbs->lost_cb(c->arg, n == 0 ? "closed by the peer" : strerror(errno));
+    }
+    ssize_t n = receive(c);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        if (c->tls && smpp_tls_wants_write(c->tls))
+            event_add(c->ev_write, NULL);
+        return;
+    }
+    if (n < 0) {
+        lose(c, errno);
+        return;
+    }
+    if (n == 0) {
+        c->cbs->lost_cb(c->arg, "closed by the peer");
         return;
     }
     c->in_len += (size_t)n;
-    if (!hand_up(c))
+    if (hand_up(c))
+        read_on(c);
+    else
         pause_reading(c);
 }
 
@@ -107,6 +162,7 @@ static void resume_reading(struct smpp_conn *c)
         return;
     c->reading_paused = false;
     event_add(c->ev_read, NULL);
+    read_on(c);
 }
 
 static void schedule_flush(struct smpp_conn *c)
@@ -120,6 +176,8 @@ static void schedule_flush(struct smpp_conn *c)
 /* 0, EAGAIN (not everything was taken) or another errno. */
 static int write_out(struct smpp_conn *c)
 {
+    if (c->tls)
+        return smpp_tls_write(c->tls, &c->out);
     while (!smpp_output_is_empty(&c->out)) {
         struct iovec iov[SMPP_OUTPUT_IOV];
         struct msghdr m = {.msg_iov = iov};
@@ -143,7 +201,7 @@ static void flush(struct smpp_conn *c)
     bool was_writable = smpp_conn_is_writable(c);
     int err = write_out(c);
     if (err && err != EAGAIN) {
-        c->cbs->lost_cb(c->arg, strerror(err));
+        lose(c, err);
         return;
     }
     c->blocked = err == EAGAIN;
@@ -175,12 +233,14 @@ static void connected(struct smpp_conn *c)
     if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
         err = errno;
     if (err) {
-        c->cbs->lost_cb(c->arg, strerror(err));
+        lose(c, err);
         return;
     }
-    c->open = true;
-    event_add(c->ev_read, NULL);
-    c->cbs->open_cb(c->arg);
+    c->connected = true;
+    if (c->tls)
+        shake_hands(c);
+    else
+        opened(c);
 }
 
 static void write_cb(evutil_socket_t fd, short what, void *arg)
@@ -188,19 +248,27 @@ static void write_cb(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct smpp_conn *c = arg;
-    if (!c->open)
+    if (!c->connected) {
         connected(c);
-    else
+    } else if (!c->open) {
+        shake_hands(c);
+    } else {
+        bool read_waits = c->tls && smpp_tls_wants_write(c->tls) && !c->blocked;
         flush(c);
+        if (read_waits && !c->closed && !c->reading_paused)
+            event_active(c->ev_read, EV_READ, 0);
+    }
 }
 
 struct smpp_conn *smpp_conn_new(const struct smpp_conn_params *p, int fd)
 {
     struct smpp_conn *c = calloc(1, sizeof *c);
     if (!c) {
+        smpp_tls_free(p->tls);
         close(fd);
         return NULL;
     }
+    c->tls = p->tls;
     c->cbs = p->cbs;
     c->arg = p->arg;
     c->reap = p->reap;
@@ -211,6 +279,8 @@ struct smpp_conn *smpp_conn_new(const struct smpp_conn_params *p, int fd)
     c->ev_read = event_new(p->base, fd, EV_READ | EV_PERSIST, read_cb, c);
     c->ev_write = event_new(p->base, fd, EV_WRITE, write_cb, c);
     c->ev_flush = event_new(p->base, -1, 0, flush_cb, c);
+    if (!err && c->tls)
+        err = smpp_tls_attach(c->tls, fd);
     if (err || !c->in || !c->ev_read || !c->ev_write || !c->ev_flush ||
         event_add(c->ev_write, NULL) < 0) {
         conn_free_cb(c);

@@ -8,6 +8,8 @@
  * A PDU is handed up only while there is room for its answer; else reading pauses until the peer
  * takes what it has been sent.
  *
+ * With TLS the connection is open when the handshake is done; the owner bounds the time for both.
+ *
  * The owner closes the connection, also from inside a callback; after that no callback comes and
  * the memory goes with the reap list.
  */
@@ -22,13 +24,14 @@
 
 struct event;
 struct event_base;
+struct smpp_tls;
 
 #define SMPP_ANSWER_MAX 17 /* octets of the longest control PDU */
 #define SMPP_DATA_CAP   (64 * 1024)
 #define SMPP_DATA_MAX   1024 /* octets of the longest data PDU */
 
 struct smpp_conn_cbs {
-    void (*open_cb)(void *arg); /* once, when connect has succeeded */
+    void (*open_cb)(void *arg); /* once, when PDUs may go */
     void (*frame_cb)(void *arg, const struct smpp_frame *frame);
     void (*blocked_cb)(void *arg);                  /* the owner retracts */
     void (*writable_cb)(void *arg);                 /* no longer blocked or full */
@@ -43,6 +46,8 @@ struct smpp_conn {
     struct reap_node reap_node;
     struct event *ev_read, *ev_write, *ev_flush;
     int fd;
+    struct smpp_tls *tls; /* NULL: plain */
+    bool connected;       /* TCP is; with TLS the handshake comes before open */
     bool open, blocked, flush_due, reading_paused, closed;
     size_t answers_owed; /* PDUs handed up whose answer is still to come; the owner's count */
     struct smpp_output out;
@@ -56,9 +61,10 @@ struct smpp_conn_params {
     const struct smpp_conn_cbs *cbs;
     void *arg;
     uint32_t max_answers_owed;
+    struct smpp_tls *tls; /* taken over; NULL: plain */
 };
 
-/* Takes over fd, whose connect is in progress; NULL: out of memory, fd is closed. */
+/* Takes over fd, whose connect is in progress; NULL: out of memory, fd is closed and tls freed. */
 struct smpp_conn *smpp_conn_new(const struct smpp_conn_params *params, int fd)
     __attribute__((warn_unused_result));
 void smpp_conn_close(struct smpp_conn *c);

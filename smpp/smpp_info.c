@@ -32,6 +32,8 @@ void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t bind, struct 
         .rate_now = smpp_rate_current(&s->rate, mono_now()),
         .congestion = s->congestion,
         .rtt_us = s->rtt_us,
+        .tls_version = s->tls_version,
+        .tls_expires_ms = s->tls_expires_ms,
         .last_reason = s->reason,
     };
 }

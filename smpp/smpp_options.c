@@ -3,7 +3,9 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "smpp/smpp_rate.h"
+#include "smpp/smpp_tls.h"
 
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,8 +53,16 @@ struct text_row {
 #field, offsetof(struct smpp_carrier_options, field), max, required                        \
     }
 static const struct text_row text_rows[] = {
-    TEXT(name, 64, true),         TEXT(local_address, 64, false), TEXT(system_id, 15, true),
-    TEXT(system_type, 12, false), TEXT(source, 20, false),        TEXT(service_type, 5, false),
+    TEXT(name, 64, true),
+    TEXT(local_address, 64, false),
+    TEXT(system_id, 15, true),
+    TEXT(system_type, 12, false),
+    TEXT(source, 20, false),
+    TEXT(service_type, 5, false),
+    TEXT(tls_ca_file, 4095, false),
+    TEXT(tls_cert_file, 4095, false),
+    TEXT(tls_key_file, 4095, false),
+    TEXT(tls_name, 253, false),
 };
 
 static uint32_t *number_at(struct smpp_carrier_options *o, const struct number_row *row)
@@ -88,6 +98,11 @@ static int check_numbers(struct smpp_carrier_options *o)
     return 0;
 }
 
+static bool is_set(const char *s)
+{
+    return s && *s;
+}
+
 static int check_texts(struct smpp_carrier_options *o)
 {
     for (size_t i = 0; i < sizeof text_rows / sizeof text_rows[0]; i++) {
@@ -99,6 +114,8 @@ static int check_texts(struct smpp_carrier_options *o)
         return refuse(o, "hosts");
     if (o->port == 0)
         return refuse(o, "port");
+    if (is_set(o->tls_cert_file) != is_set(o->tls_key_file))
+        return refuse(o, "tls_key_file");
     if (o->password && o->password->len > 8)
         return refuse(o, "password"); /* the option's name, not its value */
     return 0;
@@ -127,6 +144,18 @@ static int copy_hosts(struct smpp_carrier_options *o, const char *const *from)
     return 0;
 }
 
+static int load_tls(struct smpp_config *c)
+{
+    char why[300];
+    if (!c->o.tls)
+        return 0;
+    c->tls = smpp_tls_context(&c->o, why, sizeof why);
+    if (c->tls)
+        return 0;
+    LOG(LOG_LV_ERROR, NULL, "carrier_tls_invalid", KV_S("carrier", c->o.name), KV_S("reason", why));
+    return ERR_INVALID;
+}
+
 int smpp_config_init(struct smpp_config *c, const struct smpp_carrier_options *options)
 {
     *c = (struct smpp_config){.o = *options};
@@ -144,6 +173,8 @@ int smpp_config_init(struct smpp_config *c, const struct smpp_carrier_options *o
         secret_set(&c->password, options->password->data, options->password->len) != 0)
         err = ERR_NOMEM;
     c->o.password = &c->password;
+    if (!err)
+        err = load_tls(c);
     if (err)
         smpp_config_clear(c);
     return err;
@@ -157,6 +188,7 @@ void smpp_config_clear(struct smpp_config *c)
         free((void *)(uintptr_t)c->o.hosts[i]);
     free((void *)(uintptr_t)c->o.hosts);
     secret_clear(&c->password);
+    SSL_CTX_free(c->tls); /* connections that are up hold it, too */
     *c = (struct smpp_config){0};
 }
 

@@ -7,9 +7,12 @@
 
 #include "smpp/smpp.h"
 
+#include <openssl/types.h>
+
 struct smpp_config {
     struct smpp_carrier_options o; /* its pointers belong to this struct */
     struct secret password;
+    SSL_CTX *tls; /* NULL: plain */
 };
 
 /* ERR_INVALID (logged, with the option's name) or ERR_NOMEM; *c is then unset. */

@@ -4,12 +4,14 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "smpp/smpp_const.h"
+#include "smpp/smpp_tls.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/util.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct state_row {
     const char *name;
@@ -23,6 +25,8 @@ static const struct state_row {
 #undef MS
 #undef TO
 };
+
+#define EXPIRES_SOON_MS (14 * 24 * 3600 * INT64_C(1000)) /* a certificate, then it is a warning */
 
 static uint64_t last_serial;
 
@@ -121,7 +125,7 @@ void smpp_session_set_state(struct smpp_session *s, enum smpp_state state, const
 
 /* --- ending --- */
 
-/* Has its first octet reached the kernel? */
+/* Has its first octet reached the kernel (or OpenSSL)? */
 static bool is_sent(const struct smpp_session *s, const struct smpp_entry *e)
 {
     return s->conn && e->offset < s->conn->out.data_written;
@@ -241,9 +245,21 @@ void smpp_session_stop(struct smpp_session *s)
 
 /* --- what the connection tells --- */
 
+static void note_certificate(struct smpp_session *s)
+{
+    char until[32];
+    s->tls_version = smpp_tls_version(s->conn->tls);
+    s->tls_expires_ms = smpp_tls_expires_ms(s->conn->tls);
+    wall_format(s->tls_expires_ms, until, sizeof until);
+    LOG(s->tls_expires_ms < wall_ms() + EXPIRES_SOON_MS ? LOG_LV_WARN : LOG_LV_INFO, s->id,
+        "tls_connected", KV_S("version", s->tls_version), KV_S("certificate_until", until));
+}
+
 static void open_cb(void *arg)
 {
     struct smpp_session *s = arg;
+    if (s->conn->tls)
+        note_certificate(s);
     smpp_session_set_state(s, SMPP_BINDING, "connected", 0);
     if (s->state == SMPP_BINDING) /* else it was stopped in the callback */
         smpp_session_bind(s);
@@ -253,7 +269,10 @@ static void frame_cb(void *arg, const struct smpp_frame *frame)
 {
     struct smpp_session *s = arg;
     s->last_received = mono_now();
-    s->link_until.us = 0;
+    if (s->link_until.us) {
+        s->link_until.us = 0;
+        smpp_session_arm(s); /* the next enquire_link may be due before its time-out was */
+    }
     smpp_session_dispatch(s, frame);
 }
 
@@ -280,8 +299,21 @@ static void framing_cb(void *arg)
     lost(s, "framing lost: command_length out of range");
 }
 
+static bool is_shaking_hands(const struct smpp_session *s)
+{
+    return s->conn && s->conn->tls && s->conn->connected && !s->conn->open;
+}
+
+/* Somebody has to look: it will not pass by itself. */
+static void warn_of_tls(const struct smpp_session *s, const char *reason)
+{
+    if (is_shaking_hands(s))
+        LOG(LOG_LV_WARN, s->id, "tls_failed", KV_S("host", s->host), KV_S("reason", reason));
+}
+
 static void lost_cb(void *arg, const char *reason)
 {
+    warn_of_tls(arg, reason);
     lost(arg, reason);
 }
 
@@ -289,6 +321,12 @@ static const struct smpp_conn_cbs conn_cbs = {open_cb,     frame_cb,   blocked_c
                                               writable_cb, framing_cb, lost_cb};
 
 /* --- starting --- */
+
+static const char *peer_name(const struct smpp_session *s)
+{
+    const char *name = options(s)->tls_name;
+    return name && *name ? name : s->host;
+}
 
 static void connect_to(struct smpp_session *s)
 {
@@ -303,7 +341,11 @@ static void connect_to(struct smpp_session *s)
         smpp_session_end(s, SMPP_END_NETWORK, strerror(errno), 0);
         return;
     }
-    s->conn = smpp_conn_new(&p, fd);
+    SSL_CTX *tls = s->env.config->tls;
+    if (tls && !(p.tls = smpp_tls_new(tls, peer_name(s))))
+        close(fd);
+    else
+        s->conn = smpp_conn_new(&p, fd);
     if (!s->conn) {
         smpp_session_end(s, SMPP_END_NETWORK, "out of memory", 0);
         return;
@@ -344,6 +386,7 @@ void smpp_session_start(struct smpp_session *s, const char *host, uint32_t nth)
         return;
     s->bound_at.us = 0;
     s->draining = false;
+    str_copy(s->host, sizeof s->host, host);
     if (smpp_dial_parse(host, options(s)->port, &s->address) != 0) {
         resolve(s, host, nth);
         return;
@@ -364,7 +407,8 @@ static void check_state(struct smpp_session *s, struct mono now)
         lost(s, "timeout while resolving");
         break;
     case SMPP_CONNECTING:
-        lost(s, "timeout while connecting");
+        lost_cb(s,
+                is_shaking_hands(s) ? "timeout in the TLS handshake" : "timeout while connecting");
         break;
     case SMPP_BINDING:
         lost(s, "timeout while binding");

@@ -3,7 +3,8 @@
  * PDUs that go over it.  The struct lives as long as the bind; smpp_session_start() begins an
  * attempt from IDLE, and every attempt ends in IDLE again, or in CLOSED once it was stopped.
  *
- * Law of sending: an entry counts as sent from the moment that its first octet reached the kernel.
+ * Law of sending: an entry counts as sent from the moment that its first octet reached the kernel,
+ * or OpenSSL.
  * When a connection ends, or blocks, entries that were not sent go back to the owner (back_cb);
  * sent ones end as SMPP_UNKNOWN when the connection ends or their answer is overdue.
  *
@@ -88,6 +89,7 @@ struct smpp_session {
     struct mono bound_at;
 
     uint64_t serial; /* of the connection */
+    char host[256];  /* as it is dialled */
     struct smpp_address address;
     struct smpp_lookup *lookup;
     struct smpp_conn *conn;
@@ -100,7 +102,11 @@ struct smpp_session {
     struct mono link_until; /* an enquire_link waits for any PDU until then; us 0: none */
     struct mono mute_since; /* the first submit given up with no answer since; us 0: none */
 
-    /* These outlive the connection: a bind that was throttled still is after it was lost. */
+    /* These outlive the connection: of the last TLS handshake. */
+    const char *tls_version; /* NULL: none yet */
+    int64_t tls_expires_ms;
+
+    /* And these: a bind that was throttled still is after it was lost. */
     struct smpp_rate rate;
     int congestion; /* the last congestion_state, -1: none yet */
     enum smpp_pace pace;

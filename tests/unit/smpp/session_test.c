@@ -664,6 +664,17 @@ static void silence_is_met_with_enquire_link_and_its_answer_keeps_the_bind(void 
     assert_int_equal(s.state, SMPP_BOUND);
 }
 
+static void an_answer_to_enquire_link_counts_the_silence_anew(void **state)
+{
+    (void)state;
+    bound(
+        OPTIONS(.enquire_link_ms = 10, .response_timeout_ms = 60000)); /* that is not waited for */
+    for (int i = 0; i < 3; i++) {
+        struct wire w = peer_expect(&peer, ENQUIRE, 0);
+        PEER_SAY0(&peer, ENQUIRED, 0, w.sequence);
+    }
+}
+
 static void any_pdu_is_a_sign_of_life(void **state)
 {
     (void)state;
@@ -1035,6 +1046,7 @@ int main(void)
         T(unknown_requests_are_nacked_and_the_bind_stays),
         T(notifications_are_ignored_without_an_answer),
         T(silence_is_met_with_enquire_link_and_its_answer_keeps_the_bind),
+        T(an_answer_to_enquire_link_counts_the_silence_anew),
         T(any_pdu_is_a_sign_of_life),
         T(enquire_link_without_an_answer_ends_the_connection),
         T(a_flood_of_enquire_link_is_answered_one_by_one),
