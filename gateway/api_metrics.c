@@ -88,6 +88,24 @@ static void one(struct metrics_page *p, const char *key, const char *value, uint
     metrics_series(p, labels, (double)n);
 }
 
+static void bind_one(struct metrics_page *p, const struct smpp_bind_info *b, double value)
+{
+    char number[12];
+    snprintf(number, sizeof number, "%u", b->bind);
+    const struct metrics_label labels[] = {{"carrier", b->carrier}, {"bind", number}, {NULL, NULL}};
+    metrics_series(p, labels, value);
+}
+
+static void tls_cert_expiry(struct metrics_page *p, const struct snapshot *s)
+{
+    p->fold = FOLD_MIN;
+    for (size_t i = 0; i < s->n_binds; i++) {
+        const struct smpp_bind_info *b = &s->binds[i];
+        if (b->tls_expires_ms)
+            bind_one(p, b, (double)b->tls_expires_ms / MS_PER_S);
+    }
+}
+
 static void queue_messages(struct metrics_page *p, const struct snapshot *s)
 {
     for (size_t i = 0; i < s->n_queues; i++)
@@ -258,11 +276,7 @@ static void bind_series(struct metrics_page *p, const struct row *row, const str
 {
     for (size_t i = 0; i < s->n_binds; i++) {
         const struct smpp_bind_info *b = &s->binds[i];
-        char number[12];
-        snprintf(number, sizeof number, "%u", b->bind);
-        const struct metrics_label labels[] = {
-            {"carrier", b->carrier}, {"bind", number}, {NULL, NULL}};
-        metrics_series(p, labels, row->bind(b));
+        bind_one(p, b, row->bind(b));
     }
 }
 

@@ -71,6 +71,11 @@ struct config_carrier {
     size_t n_hosts;
     uint32_t port;
     const char *local_address;
+    bool tls;
+    const char *tls_ca_file, *tls_cert_file, *tls_key_file;
+    const char *tls_name;
+    uint64_t tls_files[3]
+                      [3]; /* what tells whether those three are others now, see config_check.c */
     const char *system_id;
     const char *password_file;
     struct secret password;

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define PASSWORD_MAX 8 /* octets, SMPP 3.4 section 5.2.2 without its NUL */
 
@@ -106,6 +107,38 @@ static int check_npi(struct config_reader *r, const struct config_section *at, c
                     "%d is no numbering plan, 0, 1, 3, 4, 6, 8, 9, 10, 14 or 18 would do", npi);
 }
 
+/* A file that is there unchanged has the same; none has zeros, and is refused where it is loaded.
+ */
+static void identify(const char *path, uint64_t id[3])
+{
+    struct stat st;
+    if (!*path || stat(path, &st) < 0)
+        return;
+    id[0] = (uint64_t)st.st_ino;
+    id[1] = (uint64_t)st.st_size;
+    id[2] = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
+}
+
+static int check_tls(struct config_reader *r, const struct config_section *at,
+                     struct config_carrier *c)
+{
+    const struct {
+        const char *key, *value;
+    } parts[] = {{"tls_ca_file", c->tls_ca_file},
+                 {"tls_cert_file", c->tls_cert_file},
+                 {"tls_key_file", c->tls_key_file},
+                 {"tls_name", c->tls_name}};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (*parts[i].value && !c->tls)
+            return FAIL_KEY(r, at, parts[i].key, "without TLS it is of no use: set tls = true");
+    if (!*c->tls_cert_file != !*c->tls_key_file)
+        return FAIL_KEY(r, at, *c->tls_cert_file ? "tls_key_file" : "tls_cert_file",
+                        "is missing: a certificate and its key go together");
+    for (size_t i = 0; i < sizeof c->tls_files / sizeof c->tls_files[0]; i++)
+        identify(parts[i].value, c->tls_files[i]);
+    return 0;
+}
+
 static int check_carrier(struct config_reader *r, const struct config_section *at,
                          struct config_carrier *c)
 {
@@ -117,6 +150,8 @@ static int check_carrier(struct config_reader *r, const struct config_section *a
     int err = check_npi(r, at, "source_npi", c->source_npi);
     if (!err)
         err = check_npi(r, at, "dest_npi", (int32_t)c->dest_npi);
+    if (!err)
+        err = check_tls(r, at, c);
     return err ? err : check_password(r, at, c);
 }
 

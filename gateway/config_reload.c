@@ -78,7 +78,8 @@ enum config_change config_carrier_compare(const struct config_carrier *a,
             return CONFIG_REBIND;
         change = CONFIG_IN_PLACE;
     }
-    return change;
+    /* Files of the same name and with another content. */
+    return memcmp(a->tls_files, b->tls_files, sizeof a->tls_files) != 0 ? CONFIG_REBIND : change;
 }
 
 /* ---- rows that need a restart ---- */

@@ -35,9 +35,10 @@ class Recorder:
 
 
 class Relay:
-    """TCP in front of a peer: records what pinbind sends, cuts connections, refuses new ones."""
+    """TCP in front of a peer: records what pinbind sends (not with TLS), cuts connections, refuses new ones."""
 
-    def __init__(self, port):
+    def __init__(self, port, record=True):
+        self.record = record
         self.target = ("127.0.0.1", port)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -78,8 +79,8 @@ class Relay:
         except OSError:
             client.close()
             return
-        recorder = Recorder()
-        self.recorders.append(recorder)
+        recorder = Recorder() if self.record else None
+        self.recorders += [recorder] if recorder else []
         for s, other, rec in ((client, server, recorder), (server, client, None)):
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.pairs[s] = (other, rec)
@@ -145,7 +146,7 @@ class NodeSmsc:
         self.runs = 0
         self.programs = []
         self.start()
-        self.relay = Relay(self.peer_port)
+        self.relay = Relay(self.peer_port, record="--tls-key" not in options)
         self.port = self.relay.port
 
     def start(self, *options):
@@ -192,7 +193,9 @@ class ScriptedSmsc:
     The default accepts with ids 1, 2, ...  say() writes any octets on the newest connection.
     """
 
-    def __init__(self, on_submit=None, on_bind=None):
+    def __init__(self, on_submit=None, on_bind=None, tls=None):
+        self.tls = tls  # an ssl.SSLContext
+        self.handshakes = []  # what became of each: its version, or the error
         self.on_submit = on_submit or (lambda smsc, sequence, fields: smsc.accept(sequence))
         self.on_bind = on_bind
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -242,6 +245,8 @@ class ScriptedSmsc:
             except OSError:
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.tls:
+                connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
             self.connections.append(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
@@ -249,6 +254,8 @@ class ScriptedSmsc:
         recorder = Recorder()
         seen = 0
         try:
+            if self.tls:
+                self._shake_hands(connection)
             while octets := connection.recv(65536):
                 recorder.feed(octets)
                 while seen < len(recorder.pdus):
@@ -258,6 +265,15 @@ class ScriptedSmsc:
             pass
         finally:
             recorder.close()
+
+    def _shake_hands(self, connection):
+        try:
+            connection.do_handshake()
+            self.handshakes.append(connection.version())
+        except OSError as e:
+            self.handshakes.append(str(e))
+            connection.close()
+            raise
 
     def _take(self, whole):
         command, status, sequence = wire.header(whole)

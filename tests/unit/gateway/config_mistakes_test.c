@@ -172,6 +172,13 @@ static const struct mistake {
     {ON_TOP("http { noc_listen = \"127.0.0.1:8080\" }"), "noc_listen: the same address as listen"},
     {ON_TOP("http { tls_cert_file = \"c\" }"), "http: tls_key_file: is missing"},
     {ON_TOP("http {\n tls_key_file = \"k\" }"), "t.conf:1: http: tls_cert_file: is missing"},
+    {IN_CARRIER("tls_name = \"x\""),
+     "t.conf:5: carrier acme: tls_name: without TLS it is of no use: set tls = true"},
+    {IN_CARRIER("tls_ca_file = \"x\""), "tls_ca_file: without TLS"},
+    {IN_CARRIER("tls = true\ntls_cert_file = \"c\""),
+     "carrier acme: tls_key_file: is missing: a certificate and its key go together"},
+    {IN_CARRIER("tls = true\ntls_key_file = \"k\""), "tls_cert_file: is missing"},
+    {IN_CARRIER("tls = true\ntls_name = \"a b\""), "carrier acme: tls_name: "},
     {ON_TOP("http { max_body = 1023 }"), "max_body: 1023 is out of range, 1024..16777216"},
     /* not available yet */
     {ON_TOP("http { operator_key_file = \"k\" }"),
@@ -180,8 +187,6 @@ static const struct mistake {
     {ON_TOP("source \"s\" { type = \"enum\" }"), "t.conf:1: source: not available yet"},
     {ON_TOP("policy = \"strict\""),
      "t.conf:1: policy: not available yet, only = standard would do"},
-    {IN_CARRIER("tls = true"), "t.conf:5: carrier acme: tls: not available yet"},
-    {IN_CARRIER("tls_name = \"x\""), "t.conf:5: carrier acme: tls_name: not available yet"},
     {IN_CARRIER("bind = \"transmitter+receiver\""), "bind: not available yet, only = transceiver"},
     {IN_CARRIER("rate = 100001"),
      "t.conf:5: carrier acme: rate: 100001 is out of range, 0..100000"},
@@ -258,8 +263,8 @@ static void what_is_not_there_yet_is_told_from_what_is_wrong(void **state)
     (void)state;
     write_file("t.conf", ON_TOP("number_context { }"));
     expect_error("t.conf", ERR_UNSUPPORTED, "number_context: not available yet");
-    write_file("t.conf", IN_CARRIER("tls = true"));
-    expect_error("t.conf", ERR_UNSUPPORTED, "tls: not available yet");
+    write_file("t.conf", ON_TOP("verify_socket { unix_tls = true }"));
+    expect_error("t.conf", ERR_UNSUPPORTED, "unix_tls: not available yet");
 }
 
 static void expect_password_error(const char *file, const char *expected)

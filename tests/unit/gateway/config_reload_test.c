@@ -77,6 +77,8 @@ static bool is_of_the_bind(const char *key)
 {
     static const char *const keys[] = {"host",      "hosts",    "port",       "local_address",
                                        "system_id", "password", "system_type"};
+    if (strncmp(key, "tls", 3) == 0)
+        return true;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (strcmp(keys[i], key) == 0)
             return true;
@@ -138,6 +140,28 @@ static void a_password_is_compared_by_what_it_is_not_where_it_stands(void **stat
     config_free(after);
     free(file);
     free(moved);
+}
+
+static void a_file_of_tls_with_another_content_binds_anew(void **state)
+{
+    static const char *const keys[] = {"tls_ca_file", "tls_cert_file", "tls_key_file"};
+    (void)state;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        struct config_row row = {.section = "carrier", .name = keys[i]};
+        char *file = file_with(&row, "\"tls.pem\"");
+        write_file("tls.pem", "one");
+        struct config *before = load_text(file), *same = load_text(file);
+        write_file("tls.pem", "another");
+        struct config *after = load_text(file);
+        assert_int_equal(config_carrier_compare(&before->carriers[0], &same->carriers[0]),
+                         CONFIG_SAME);
+        assert_int_equal(config_carrier_compare(&before->carriers[0], &after->carriers[0]),
+                         CONFIG_REBIND);
+        config_free(before);
+        config_free(same);
+        config_free(after);
+        free(file);
+    }
 }
 
 static void the_password_of_the_store_stays(void **state)
@@ -222,6 +246,7 @@ int main(void)
         cmocka_unit_test(each_key_of_a_carrier_binds_anew_or_not),
         cmocka_unit_test(a_host_written_as_a_list_is_the_same),
         cmocka_unit_test(a_password_is_compared_by_what_it_is_not_where_it_stands),
+        cmocka_unit_test(a_file_of_tls_with_another_content_binds_anew),
         cmocka_unit_test(the_password_of_the_store_stays),
         cmocka_unit_test(tls_is_not_switched_on_or_off_but_its_files_may_change),
         cmocka_unit_test(the_same_file_keeps_nothing),

@@ -107,6 +107,7 @@ static inline const char *other_value(const struct config_row *row, char *out, s
         {"noc_listen", "\"[::1]:8089\""},
         {"tls_cert_file", "\"/tmp/cert.pem\""},
         {"tls_key_file", "\"/tmp/key.pem\""},
+        {"tls_ca_file", "\"/tmp/ca.pem\""},
         {"hosts", "{\"one.example\", \"192.0.2.1\"}"},
         {"local_address", "\"::1\""},
         {"log_level", "\"debug\""},
@@ -149,10 +150,11 @@ static inline char *file_with(const struct config_row *row, const char *value)
     const char *s = row->section, *k = row->name;
     bool carrier = !strcmp(s, "carrier"), route = !strcmp(s, "route");
     char line[400];
+    const char *tls = carrier && !strncmp(k, "tls_", 4) ? "tls = true\n" : "";
     const char *with = strcmp(k, "tls_cert_file") == 0  ? "tls_key_file = \"/k\"\n"
                        : strcmp(k, "tls_key_file") == 0 ? "tls_cert_file = \"/c\"\n"
                                                         : "";
-    snprintf(line, sizeof line, "%s = %s\n%s", k, value, with);
+    snprintf(line, sizeof line, "%s%s = %s\n%s", tls, k, value, with);
     bool host = carrier && (!strcmp(k, "host") || !strcmp(k, "hosts"));
     bool password = carrier && !strncmp(k, "password", 8);
     assert_true(
