@@ -140,10 +140,7 @@ static int meaning(struct smpp_tls *t, int n)
         t->wants_write = true;
         return EAGAIN;
     case SSL_ERROR_ZERO_RETURN:
-        if (SSL_is_init_finished(t->ssl))
-            return 0;
-        why_errno = 0;
-        break;
+        return 0;
     default:
         break;
     }
