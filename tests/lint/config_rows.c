@@ -3,10 +3,12 @@
  * and with its default; and no key stands there that is not a row.  What is written beside a key
  * says "needs a restart" where the row has no RELOAD, and "binds anew" where it has REBIND.
  *
- *   config_rows conf/pinbind.conf man/pinbind.conf.5
+ *   config_rows conf/pinbind.conf man/pinbind.conf.5 README.md
+ *   config_rows --reference      the lines of README's reference, to put in there
  *
  * Sample: "section ... {", then "#key = default", or "key = value" where the row says EXAMPLE.
- * Man page: ".Ss section", then ".It Ic key No = default".  Built from config.def alone.
+ * Man page: ".Ss section", then ".It Ic key No = default".  README:
+ * "| `key` | `default` | help |" under "| section | | |".  Built from config.def alone.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,16 +17,20 @@
 #define LINE 1024
 
 struct row {
-    const char *section, *key, *fallback, *flags;
+    const char *section, *key, *fallback, *flags, *unit, *help;
 };
 
-#define STRING(s, key, member, def, most, check, flags, help)     {#s, key, "\"" def "\"", #flags},
-#define STRINGS(s, key, member, def, most, check, flags, help)    {#s, key, def, #flags},
-#define INTEGER(s, key, member, def, min, max, unit, flags, help) {#s, key, #def, #flags},
-#define SIGNED(s, key, member, def, min, max, unit, flags, help)  {#s, key, #def, #flags},
-#define OCTAL(s, key, member, def, min, max, flags, help)         {#s, key, #def, #flags},
-#define BOOLEAN(s, key, member, def, flags, help)                 {#s, key, #def, #flags},
-#define CHOICE(s, key, member, def, choices, flags, help)         {#s, key, "\"" def "\"", #flags},
+#define STRING(s, key, member, def, most, check, flags, help)                                      \
+    {#s, key, "\"" def "\"", #flags, "", help},
+#define STRINGS(s, key, member, def, most, check, flags, help) {#s, key, def, #flags, "", help},
+#define INTEGER(s, key, member, def, min, max, unit, flags, help)                                  \
+    {#s, key, #def, #flags, unit, help},
+#define SIGNED(s, key, member, def, min, max, unit, flags, help)                                   \
+    {#s, key, #def, #flags, unit, help},
+#define OCTAL(s, key, member, def, min, max, flags, help) {#s, key, #def, #flags, "", help},
+#define BOOLEAN(s, key, member, def, flags, help)         {#s, key, #def, #flags, "", help},
+#define CHOICE(s, key, member, def, choices, flags, help)                                          \
+    {#s, key, "\"" def "\"", #flags, "", help},
 static const struct row rows[] = {
 #include "gateway/config.def"
 };
@@ -169,14 +175,86 @@ static int check_file(const char *path, void (*each)(struct check *c, char *line
     return c.wrong;
 }
 
+/* --- README's reference ----------------------------------------------------------------------- */
+
+static bool begins_section(size_t i)
+{
+    return i == 0 || strcmp(rows[i].section, rows[i - 1].section) != 0;
+}
+
+static void reference_section(size_t i, char *out, size_t size)
+{
+    const char *s = rows[i].section;
+    bool named = strcmp(s, "carrier") == 0 || strcmp(s, "route") == 0;
+    snprintf(out, size,
+             strcmp(s, "top") ? "| **`%s%s`** | | |" : "| **outside of all sections** | | |", s,
+             named ? " \"NAME\"" : "");
+}
+
+static void reference_row(size_t i, char *out, size_t size)
+{
+    const struct row *r = &rows[i];
+    char written[LINE] = "";
+    const char *then = strstr(r->flags, "REBIND")   ? "; binds anew"
+                       : strstr(r->flags, "RELOAD") ? ""
+                                                    : "; needs a restart";
+    if (!strstr(r->flags, "EXAMPLE"))
+        snprintf(written, sizeof written, "`%s`%s%s", r->fallback, r->unit[0] ? " " : "", r->unit);
+    snprintf(out, size, "| `%s` | %s | %s%s |", r->key, written, r->help, then);
+}
+
+static void print_reference(void)
+{
+    char line[LINE];
+    puts("| key | default | what |\n|---|---|---|");
+    for (size_t i = 0; i < N_ROWS; i++) {
+        if (begins_section(i)) {
+            reference_section(i, line, sizeof line);
+            puts(line);
+        }
+        reference_row(i, line, sizeof line);
+        puts(line);
+    }
+}
+
+/* Each line of the reference, in order; others may stand between. */
+static int check_reference(const char *path)
+{
+    char line[LINE], expected[LINE];
+    FILE *f = fopen(path, "r");
+    size_t i = 0;
+    if (!f) {
+        perror(path);
+        return 1;
+    }
+    while (i < N_ROWS && fgets(line, sizeof line, f)) {
+        line[strcspn(line, "\n")] = '\0';
+        reference_row(i, expected, sizeof expected);
+        i += strcmp(line, expected) == 0;
+    }
+    fclose(f);
+    if (i == N_ROWS)
+        return 0;
+    reference_row(i, expected, sizeof expected);
+    printf("%s: %s %s: the reference lacks, or has elsewhere: %s\n"
+           "(config_rows --reference prints it whole)\n",
+           path, rows[i].section, rows[i].key, expected);
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: config_rows SAMPLE MANPAGE\n");
+    if (argc == 2 && strcmp(argv[1], "--reference") == 0) {
+        print_reference();
+        return 0;
+    }
+    if (argc != 4) {
+        fprintf(stderr, "usage: config_rows SAMPLE MANPAGE README | --reference\n");
         return 2;
     }
-    int wrong = check_file(argv[1], sample_line) + check_file(argv[2], man_line);
+    int wrong = check_file(argv[1], sample_line) + check_file(argv[2], man_line) +
+                check_reference(argv[3]);
     if (!wrong)
-        printf("config rows: %zu, all in the sample and in the man page\n", N_ROWS);
+        printf("config rows: %zu, all in the sample, in the man page and in README\n", N_ROWS);
     return wrong ? 1 : 0;
 }

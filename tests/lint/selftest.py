@@ -65,6 +65,7 @@ LAWS = [  # check, what is done to the tree, what lint must say
      "base/x.c:4:13: error: Array 'a[2]' accessed at index 2"),
     ("config_rows", cut("conf/pinbind.conf", "enquire_link_s"), "enquire_link_s"),
     ("config_rows", cut("man/pinbind.conf.5", "enquire_link_s"), "enquire_link_s"),
+    ("config_rows", cut("README.md", "| `enquire_link_s`"), "enquire_link_s: the reference lacks"),
     ("config_rows", cut("man/pinbind.conf.5", "Needs a restart."), 'must say "needs a restart"'),
     ("config_rows", cut("conf/pinbind.conf", "binds anew)"), 'host: must say "binds anew"'),
     ("metrics_rows", cut("man/pinbindd.8", "pinbind_store_up No gauge"), "pinbind_store_up is missing"),
@@ -77,7 +78,7 @@ def copy_tree(to):
     for folder in FOLDERS:
         if os.path.isdir(folder):
             shutil.copytree(folder, to / folder)
-    for file in (".clang-format", "Makefile"):
+    for file in (".clang-format", "Makefile", "README.md"):
         shutil.copy(file, to)
 
 
