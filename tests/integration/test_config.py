@@ -52,7 +52,7 @@ MISTAKES = [
     ("window = 10", 'message_id = "base64"', 0, "message_id"),
     ("window = 10", 'receipt_time_zone = "Europe/Zagreb"', 0, "receipt_time_zone"),
     ("window = 10", 'source = "MUCH TOO LONG A SENDER"', 0, "source"),
-    ("window = 10", "tls = true", 0, "not available yet"),
+    ("window = 10", 'tls_ca_file = "ca.pem"', 0, "tls_ca_file: "),
     ("window = 10", 'bind = "transmitter+receiver"', 0, "not available yet"),
     ("port = 2775", "port = 0", 0, "port"),
     ("port = 2775", "port = 65536", 0, "port"),
