@@ -1,24 +1,13 @@
 /* How fast a carrier sends: its rate, what throttles do to it, and who waits meanwhile. */
-#include "peer.h"
+#include "carrier_rig.h"
 
-#include "base/log.h"
-#include "base/reap.h"
 #include "base/result.h"
-#include "smpp/smpp.h"
 
-#define BIND        0x00000009u
-#define BIND_RESP   0x80000009u
-#define SUBMIT      0x00000004u
-#define SUBMIT_RESP 0x80000004u
-#define RTHROTTLED  0x58
-#define RMSGQFUL    0x14
-#define MANY        1000
-#define S(n)        ((int64_t)((n)*1e6))
+#define RTHROTTLED 0x58
+#define RMSGQFUL   0x14
+#define MANY       1000
+#define S(n)       ((int64_t)((n)*1e6))
 
-static struct event_base *base;
-static struct reap *reap;
-static struct peer peer, second; /* second: an earlier connection, set aside */
-static struct smpp_carrier *carrier;
 static struct smpp_result results[MANY];
 static unsigned n_done, n_accepted;
 static struct mono arrived[MANY];
@@ -34,53 +23,9 @@ static void on_outcome(void *arg, const struct smpp_result *r)
 static int setup(void **state)
 {
     (void)state;
-    log_set_fd(-1);
-    base = event_base_new();
-    reap = reap_new(base);
-    peer_open(&peer, base);
-    memset(&second, 0, sizeof second);
-    second.fd = -1;
+    rig_open();
     n_done = n_accepted = n_arrived = 0;
-    carrier = NULL;
     return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    smpp_carrier_free(carrier);
-    reap_free(reap);
-    peer_hang_up(&second, true);
-    free(second.in);
-    peer_close(&peer);
-    event_base_free(base);
-    return 0;
-}
-
-static struct smpp_carrier_options with(struct smpp_carrier_options o)
-{
-    static const char *const hosts[] = {"127.0.0.1"};
-    static const struct secret password = {(uint8_t *)(uintptr_t) "secret", 6};
-    o.name = "acme";
-    o.hosts = hosts;
-    o.n_hosts = 1;
-    o.port = peer.port;
-    o.system_id = "pinbind";
-    o.password = &password;
-    o.source = "ACME";
-    o.source_ton = o.source_npi = -1;
-    o.dest_ton = o.dest_npi = 1;
-    o.backoff_min_ms = 1;
-    o.backoff_max_ms = 2;
-    return o;
-}
-#define WITH(...) with((struct smpp_carrier_options){__VA_ARGS__})
-
-static struct smpp_bind_info info_of(uint32_t bind)
-{
-    struct smpp_bind_info info;
-    smpp_carrier_bind_info(carrier, bind, &info);
-    return info;
 }
 
 static struct smpp_carrier_info queue_info(void)
@@ -88,13 +33,6 @@ static struct smpp_carrier_info queue_info(void)
     struct smpp_carrier_info info;
     smpp_carrier_info(carrier, &info);
     return info;
-}
-
-static void bind_up(uint32_t bind)
-{
-    struct wire w = peer_expect(&peer, BIND, 0);
-    PEER_SAYS(&peer, BIND_RESP, 0, w.sequence, "smsc");
-    UNTIL(base, info_of(bind).state == SMPP_BOUND);
 }
 
 static void make(struct smpp_carrier_options o)

@@ -1,25 +1,14 @@
 /* Other options for a carrier that runs: prepared, then swapped in, and no bind goes down for it.
  */
-#include "peer.h"
+#include "carrier_rig.h"
 
-#include "base/log.h"
-#include "base/reap.h"
 #include "base/result.h"
-#include "smpp/smpp.h"
 
 #include <stdio.h>
 
-#define BIND        0x00000009u
-#define BIND_RESP   0x80000009u
-#define SUBMIT      0x00000004u
-#define SUBMIT_RESP 0x80000004u
 #define UNBIND      0x00000006u
 #define UNBIND_RESP 0x80000006u
 
-static struct event_base *base;
-static struct reap *reap;
-static struct peer peer, second; /* second: an earlier connection, set aside */
-static struct smpp_carrier *carrier;
 static unsigned n_done, n_accepted, n_unknown, n_drained;
 
 static void on_outcome(void *arg, const struct smpp_result *r)
@@ -39,47 +28,10 @@ static void on_drained(void *arg)
 static int setup(void **state)
 {
     (void)state;
-    log_set_fd(-1);
-    base = event_base_new();
-    reap = reap_new(base);
-    peer_open(&peer, base);
-    memset(&second, 0, sizeof second);
-    second.fd = -1;
+    rig_open();
     n_done = n_accepted = n_unknown = n_drained = 0;
-    carrier = NULL;
     return 0;
 }
-
-static int teardown(void **state)
-{
-    (void)state;
-    smpp_carrier_free(carrier);
-    reap_free(reap);
-    peer_hang_up(&second, true);
-    free(second.in);
-    peer_close(&peer);
-    event_base_free(base);
-    return 0;
-}
-
-static struct smpp_carrier_options with(struct smpp_carrier_options o)
-{
-    static const char *const hosts[] = {"127.0.0.1"};
-    static const struct secret password = {(uint8_t *)(uintptr_t) "secret", 6};
-    o.name = "acme";
-    o.hosts = o.hosts ? o.hosts : hosts;
-    o.n_hosts = o.n_hosts ? o.n_hosts : 1;
-    o.port = peer.port;
-    o.system_id = "pinbind";
-    o.password = &password;
-    o.source = o.source ? o.source : "ACME";
-    o.source_ton = o.source_npi = -1;
-    o.dest_ton = o.dest_npi = 1;
-    o.backoff_min_ms = 1;
-    o.backoff_max_ms = 2;
-    return o;
-}
-#define WITH(...) with((struct smpp_carrier_options){__VA_ARGS__})
 
 static int prepare(struct smpp_carrier_options o)
 {
@@ -92,25 +44,11 @@ static void update(struct smpp_carrier_options o)
     smpp_carrier_update(carrier);
 }
 
-static struct smpp_bind_info info_of(uint32_t bind)
-{
-    struct smpp_bind_info info;
-    smpp_carrier_bind_info(carrier, bind, &info);
-    return info;
-}
-
 static void make(struct smpp_carrier_options o)
 {
     const struct smpp_events none = {0};
     carrier = smpp_carrier_new(base, reap, NULL, &o, &none);
     assert_non_null(carrier);
-}
-
-static void bind_up(uint32_t bind)
-{
-    struct wire w = peer_expect(&peer, BIND, 0);
-    PEER_SAYS(&peer, BIND_RESP, 0, w.sequence, "smsc");
-    UNTIL(base, info_of(bind).state == SMPP_BOUND);
 }
 
 static void bound(struct smpp_carrier_options o)
