@@ -76,6 +76,8 @@ enum pin_id_mode {
     PIN_ID_HEX,
     PIN_ID_RESP_HEX_DLR_DEC,
     PIN_ID_RESP_DEC_DLR_HEX,
+    PIN_ID_REFERENCE, /* no id of the operator's: what this side calls the message, octet for octet,
+                         to be told apart by the number; unlike any id that the carrier gives */
 };
 int pin_id_mode_parse(const char *name, enum pin_id_mode *out) __attribute__((warn_unused_result));
 const char *pin_id_mode_name(enum pin_id_mode mode);
@@ -209,6 +211,8 @@ struct pin_sent {
     enum pin_id_mode id_mode;
     const char *message_id; /* of ACCEPTED; "" where the operator gave none */
     size_t message_id_len;
+    const char *match_id; /* what its receipt will bear instead, by id_mode; NULL: message_id */
+    size_t match_id_len;
     enum pin_attempt_state state; /* ACCEPTED, REFUSED, IN_DOUBT or NOT_SENT */
     uint32_t status;              /* command_status of REFUSED */
     bool last;                    /* no further attempt follows: REFUSED or NOT_SENT end the PIN,

@@ -112,8 +112,13 @@ void pin_key_applimit(struct key *k, const char *app_id)
     k->len = w.len;
 }
 
-void pin_key_dlr(struct key *k, const char *carrier, const struct pin_msgid_form *f,
-                 const struct msisdn *msisdn)
+bool pin_key_has_number(enum pin_id_mode mode)
+{
+    return mode == PIN_ID_AUTO || mode == PIN_ID_REFERENCE;
+}
+
+void pin_key_dlr(struct key *k, const char *carrier, enum pin_id_mode mode,
+                 const struct pin_msgid_form *f, const struct msisdn *msisdn)
 {
     char bucket[4];
 
@@ -122,7 +127,7 @@ void pin_key_dlr(struct key *k, const char *carrier, const struct pin_msgid_form
     wr_str(&w, carrier);
     wr_u8(&w, ':');
     wr_bytes(&w, f->id, f->len);
-    if (msisdn != NULL) {
+    if (pin_key_has_number(mode)) {
         wr_u8(&w, ':');
         wr_bytes(&w, msisdn->digits, msisdn->len);
     }

@@ -23,7 +23,8 @@
  *   last three verifies: request id 8, verdict 1, attempts left 2 (dashes: none);
  *   PINs opened, newest first, at most PIN_SEEN_MAX: pinId 16, end of the record ms 6
  * pb:{AAA}:applimit:<app>:  w  start ms 8, count 4;  r  last 16 request ids
- * pb:{MMM}:dlr:<carrier>:<id> (in the mode auto with ":<msisdn>" behind it), a string:
+ * pb:{MMM}:dlr:<carrier>:<id> (in the modes auto and reference with ":<msisdn>" behind it), a
+ * string:
  *   M pinId 32, attempt 1, msisdn; then newline and a receipt that is not recorded yet
  *   D the same, after the final receipt
  *   P a parked receipt: request id 8, final 1, state 2, "done msisdn err"
@@ -144,9 +145,10 @@ int64_t pin_reply_value(const struct store_reply *reply);
 void pin_key_record(struct key *k, const char *pin_id);
 void pin_key_phone(struct key *k, const char *pin_id, const struct pin_owner *owner);
 void pin_key_applimit(struct key *k, const char *app_id);
-/* msisdn: NULL outside the mode auto. */
-void pin_key_dlr(struct key *k, const char *carrier, const struct pin_msgid_form *f,
-                 const struct msisdn *msisdn);
+/* A key with the number in it: ids of two bases, or references that come round again. */
+bool pin_key_has_number(enum pin_id_mode mode);
+void pin_key_dlr(struct key *k, const char *carrier, enum pin_id_mode mode,
+                 const struct pin_msgid_form *f, const struct msisdn *msisdn);
 bool pin_carrier_is_valid(const char *carrier);
 
 /* --- what the process remembers: ledger_where.c --------------------------------------------- */

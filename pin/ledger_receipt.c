@@ -80,8 +80,7 @@ void pin_note_receipt(struct act *a, const struct map *m, const struct parked *p
 
 static void receipt_key(const struct receipt_act *t, size_t form, struct key *k)
 {
-    pin_key_dlr(k, t->name.carrier, &t->id.form[form],
-                t->name.mode == PIN_ID_AUTO ? &t->p.msisdn : NULL);
+    pin_key_dlr(k, t->name.carrier, t->name.mode, &t->id.form[form], &t->p.msisdn);
 }
 
 static void receipt_unpark(struct receipt_act *t)
@@ -238,8 +237,7 @@ static void receipt_own_reply(struct act *a, const struct store_reply *reply)
     size_t len = 0;
     const char *s = store_reply_str(reply, &len);
 
-    if (t->name.mode == PIN_ID_AUTO && t->p.msisdn.len == 0) {
-        /* Ids of two bases are told apart by the number only. */
+    if (pin_key_has_number(t->name.mode) && t->p.msisdn.len == 0) {
         pin_receipt_unmatched(a->l, t->name.carrier, t->name.message_id, "it names no number");
         receipt_finish(t, PIN_UNMATCHED);
     } else if (!receipt_found(t, s, len)) {

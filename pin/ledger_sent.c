@@ -15,7 +15,8 @@
 struct sent_act {
     struct act a;
     struct map map;
-    struct receipt_name name;
+    struct receipt_name given; /* the id of the response, which the record shows */
+    struct receipt_name name;  /* what a receipt bears */
     char account[PIN_ACCOUNT_SIZE];
     char app_id[PIN_APP_ID_SIZE];
     enum pin_attempt_state state;
@@ -30,8 +31,7 @@ struct sent_act {
 
 static void sent_key(const struct sent_act *t, size_t form, struct key *k)
 {
-    pin_key_dlr(k, t->name.carrier, &t->id.form[form],
-                t->name.mode == PIN_ID_AUTO ? &t->map.msisdn : NULL);
+    pin_key_dlr(k, t->name.carrier, t->name.mode, &t->id.form[form], &t->map.msisdn);
 }
 
 static void sent_receipt_reply(struct act *a, const struct store_reply *reply)
@@ -66,11 +66,11 @@ static void sent_note_reply(struct act *a, const struct store_reply *reply)
 /* m1, m1b, m1c, m1d: the message id in pieces. */
 static void put_message_id(struct sent_act *t)
 {
-    for (size_t at = 0; at < t->name.len; at += PIECE) {
-        size_t left = t->name.len - at;
+    for (size_t at = 0; at < t->given.len; at += PIECE) {
+        size_t left = t->given.len - at;
         char name[4] = {'m', (char)('0' + t->map.attempt), (char)('a' + at / PIECE), '\0'};
         pin_act_put(&t->a, name, at == 0 ? 2 : 3);
-        pin_act_put(&t->a, t->name.message_id + at, left < PIECE ? left : PIECE);
+        pin_act_put(&t->a, t->given.message_id + at, left < PIECE ? left : PIECE);
     }
 }
 
@@ -232,6 +232,18 @@ static bool sent_is_valid(const struct pin_sent *s)
             s->state == PIN_ATT_IN_DOUBT || s->state == PIN_ATT_NOT_SENT);
 }
 
+static bool sent_names(struct sent_act *t, const struct pin_sent *s)
+{
+    t->given.mode = t->name.mode = s->id_mode;
+    if (!pin_receipt_name_set(&t->given, s->carrier, s->message_id, s->message_id_len))
+        return false;
+    if (s->match_id == NULL) {
+        t->name = t->given;
+        return true;
+    }
+    return pin_receipt_name_set(&t->name, s->carrier, s->match_id, s->match_id_len);
+}
+
 int pin_ledger_sent(struct pin_ledger *l, const struct pin_sent *s, pin_ledger_cb cb, void *arg)
 {
     struct sent_act *t;
@@ -252,8 +264,7 @@ int pin_ledger_sent(struct pin_ledger *l, const struct pin_sent *s, pin_ledger_c
     t->state = s->state;
     t->status = s->status;
     t->last = s->last;
-    t->name.mode = s->id_mode;
-    if (!pin_receipt_name_set(&t->name, s->carrier, s->message_id, s->message_id_len)) {
+    if (!sent_names(t, s)) {
         pin_act_drop(&t->a);
         return ERR_INVALID;
     }

@@ -17,6 +17,7 @@ static const char *const mode_names[] = {
     [PIN_ID_HEX] = "hex",
     [PIN_ID_RESP_HEX_DLR_DEC] = "resp-hex-dlr-dec",
     [PIN_ID_RESP_DEC_DLR_HEX] = "resp-dec-dlr-hex",
+    [PIN_ID_REFERENCE] = "reference",
 };
 #define N_MODES (sizeof mode_names / sizeof mode_names[0])
 
@@ -172,6 +173,7 @@ void pin_msgid_forms(const char *id, size_t len, enum pin_msgid_side side, enum 
         auto_forms(id, len, side, settled, out);
         break;
     case PIN_ID_STRING:
+    case PIN_ID_REFERENCE:
         set_as_is(own, id, len);
         break;
     case PIN_ID_DECIMAL:

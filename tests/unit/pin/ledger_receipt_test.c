@@ -317,6 +317,54 @@ static void a_receipt_that_names_no_number_matches_by_id_outside_auto(void **sta
         PIN_UNMATCHED);
 }
 
+/* The operator's receipts bear something else than the id of its response, or it gives none. */
+static void a_receipt_is_found_by_what_the_sender_calls_the_message(void **state)
+{
+    struct rig *r = *state;
+    for (int i = 0; i < 4; i++) { /* before or after its response, which has an id or has none */
+        struct sample s = sample_opened(r, NUMBER);
+        const struct pair p = {PIN_ID_REFERENCE, i & 2 ? "33E95179" : "", "ref=00A1"};
+        const struct receipt_args receipt = delivered(&p, &s);
+        const struct sent_args sent = {.state = PIN_ATT_ACCEPTED,
+                                       .mode = PIN_ID_REFERENCE,
+                                       .id = p.response,
+                                       .match = "ref=00A1"};
+        if (i & 1)
+            assert_int_equal(do_receipt(r, &receipt).verdict, PIN_PARKED);
+        assert_int_equal(do_sent(r, &s, &sent), PIN_OK);
+        if (!(i & 1))
+            assert_int_equal(do_receipt(r, &receipt).verdict, PIN_OK);
+        is_delivered(r, &s, &p);
+        RUN_UNTIL(r, of_the_map(r, "TTL") > 0 && of_the_map(r, "TTL") <= 600);
+        assert_int_equal(do_receipt(r, &receipt).verdict, PIN_DUPLICATE);
+        rig_flush(r);
+    }
+    assert_int_equal(info_of(r).receipts_matched, 4);
+}
+
+/* References are 16 bits of a carrier: two numbers have one at the same time. */
+static void one_reference_of_two_numbers_is_two_messages(void **state)
+{
+    struct rig *r = *state;
+    struct sample a = sample_opened(r, NUMBER), b = sample_opened(r, "385911234568");
+    const struct sent_args sent = {
+        .state = PIN_ATT_ACCEPTED, .mode = PIN_ID_REFERENCE, .id = "1", .match = "ref=1"};
+    struct receipt_args receipt = {.id = "ref=1",
+                                   .mode = PIN_ID_REFERENCE,
+                                   .state = PIN_ATT_DELIVERED,
+                                   .final = true,
+                                   .msisdn = &b.msisdn};
+    assert_int_equal(do_sent(r, &a, &sent), PIN_OK);
+    assert_int_equal(do_receipt(r, &receipt).verdict, PIN_PARKED);
+    assert_int_equal(do_sent(r, &b, &sent), PIN_OK);
+    assert_int_equal(attempt_of(r, &b, 1), PIN_ATT_DELIVERED);
+    assert_int_equal(attempt_of(r, &a, 1), PIN_ATT_ACCEPTED);
+    receipt.msisdn = NULL;
+    assert_int_equal(do_receipt(r, &receipt).verdict, PIN_UNMATCHED);
+    receipt.msisdn = &a.msisdn;
+    assert_int_equal(do_receipt(r, &receipt).verdict, PIN_OK);
+}
+
 static void an_id_that_the_operator_uses_again_leads_to_the_newest(void **state)
 {
     struct rig *r = *state;
@@ -708,6 +756,8 @@ int main(void)
         T(a_receipt_for_another_number_does_not_match),
         T(in_auto_one_numbers_hex_is_not_anothers_decimal),
         T(a_receipt_that_names_no_number_matches_by_id_outside_auto),
+        T(a_receipt_is_found_by_what_the_sender_calls_the_message),
+        T(one_reference_of_two_numbers_is_two_messages),
         T(an_id_that_the_operator_uses_again_leads_to_the_newest),
         T(a_parked_receipt_that_gives_way_to_another_number_is_told),
         T(a_parked_receipt_that_nothing_matches_is_told),

@@ -377,7 +377,7 @@ static inline struct sample sample_opened(struct rig *r, const char *number)
 struct sent_args {
     enum pin_attempt_state state;
     enum pin_id_mode mode;
-    const char *id;
+    const char *id, *match;
     uint32_t attempt;
     bool last;
 };
@@ -393,6 +393,8 @@ static inline int sample_sent(struct rig *r, const struct sample *s, int ledger,
                                   .id_mode = args->mode,
                                   .message_id = id,
                                   .message_id_len = strlen(id),
+                                  .match_id = args->match,
+                                  .match_id_len = args->match ? strlen(args->match) : 0,
                                   .state = args->state,
                                   .status = 0xb,
                                   .last = args->last};

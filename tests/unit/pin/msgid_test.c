@@ -36,6 +36,7 @@ static void the_plain_modes_write_an_id_in_one_way(void **state)
     } rows[] = {
         {PIN_ID_STRING, "0aB", "0aB", "0aB"},
         {PIN_ID_STRING, "000", "000", "000"},
+        {PIN_ID_REFERENCE, "0aB", "0aB", "0aB"},
         {PIN_ID_DECIMAL, "00123", "123", "123"},
         {PIN_ID_DECIMAL, "000", "0", "0"},
         {PIN_ID_DECIMAL, "0a", "0a", "0a"},
