@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/msisdn.h"
 #include "base/result.h"
+#include "gateway/carrier_options.h"
 #include "gateway/config.h"
 #include "pin/ledger.h"
 
@@ -180,58 +181,14 @@ static void late_cb(void *arg, struct smpp_carrier *smpp, void *submit_arg,
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-static void fill_options(const struct config_carrier *k, struct smpp_carrier_options *o)
-{
-    *o = (struct smpp_carrier_options){
-        .name = k->name,
-        .hosts = k->hosts,
-        .n_hosts = k->n_hosts,
-        .port = (uint16_t)k->port,
-        .local_address = k->local_address[0] ? k->local_address : NULL,
-        .tls = k->tls,
-        .tls_ca_file = k->tls_ca_file,
-        .tls_cert_file = k->tls_cert_file,
-        .tls_key_file = k->tls_key_file,
-        .tls_name = k->tls_name,
-        .system_id = k->system_id,
-        .password = &k->password,
-        .system_type = k->system_type,
-        .binds = k->binds,
-        .window = k->window,
-        .max_queue = k->max_queue,
-        .rate = k->rate,
-        .rate_per_bind = k->rate_per_bind,
-        .enquire_link_ms = k->enquire_link_s * 1000,
-        .response_timeout_ms = k->response_timeout_s * 1000,
-        .connect_timeout_ms = k->connect_timeout_ms,
-        .bind_timeout_ms = k->bind_timeout_ms,
-        .backoff_min_ms = k->backoff_min_ms,
-        .backoff_max_ms = k->backoff_max_ms,
-        .backoff_credentials_ms = k->backoff_credentials_s * 1000,
-        .backoff_bound_min_ms = k->backoff_bound_s * 1000,
-        .throttle_ms = k->throttle_ms,
-        .source = k->source,
-        .source_ton = k->source_ton,
-        .source_npi = k->source_npi,
-        .dest_ton = (uint8_t)k->dest_ton,
-        .dest_npi = (uint8_t)k->dest_npi,
-        .service_type = k->service_type,
-        .alphabet = (enum smpp_alphabet)k->default_alphabet,
-        .validity = (enum smpp_validity)k->validity,
-        .registered_delivery = (uint8_t)k->registered_delivery,
-        .receipt_utc_offset_min = k->receipt_utc_offset_min,
-        .receipt_without_esm_class = k->receipt_without_esm_class,
-        .is_held = true,
-    };
-}
-
 static int make(struct carrier *c, const struct config_carrier *k, struct smpp_carrier **out)
 {
     struct carriers_env *e = &c->all->env;
     struct smpp_carrier_options options;
+    struct carrier_tables tables;
     struct smpp_events events = {
         .arg = c, .receipt_cb = receipt_cb, .mo_cb = mo_cb, .late_cb = late_cb};
-    fill_options(k, &options);
+    carrier_options_fill(k, &tables, &options);
     *out = smpp_carrier_new(e->base, e->reap, e->dns, &options, &events);
     return *out ? 0 : ERR_NOMEM; /* what else there may be is logged */
 }
@@ -332,11 +289,12 @@ static enum step step_of(const struct carrier *c, const struct config_carrier *k
 static int prepare_step(struct carrier *c, const struct config_carrier *k)
 {
     struct smpp_carrier_options options;
+    struct carrier_tables tables;
     if (c->step == KEEP || c->step == REMOVE)
         return 0;
     if (c->step != UPDATE || c->is_leaving)
         return make(c, k, &c->made);
-    fill_options(k, &options);
+    carrier_options_fill(k, &tables, &options);
     return smpp_carrier_prepare(c->smpp, &options);
 }
 

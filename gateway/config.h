@@ -91,6 +91,8 @@ struct config_carrier {
     int default_alphabet; /* enum smpp_alphabet */
     int validity;         /* enum smpp_validity */
     uint32_t registered_delivery;
+    const char *const *statuses; /* "0x0407=subscriber" */
+    size_t n_statuses;
     int message_id; /* enum pin_id_mode */
     int32_t receipt_utc_offset_min;
     bool receipt_without_esm_class;

@@ -106,6 +106,7 @@ const char *config_sender_check(const char *s);
 const char *config_prefix_check(const char *s);
 const char *config_carrier_check(const char *s);
 const char *config_zone_check(const char *s);
+const char *config_status_check(const char *s);
 const char *config_url_check(const char *s);
 bool config_listen_is_loopback(const char *s);
 int32_t config_zone_minutes(const char *s);

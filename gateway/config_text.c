@@ -117,6 +117,19 @@ const char *config_carrier_check(const char *s)
     return config_name_check(s);
 }
 
+/* A command_status and what it means: "0x0407=subscriber". */
+const char *config_status_check(const char *s)
+{
+    static const char *const meanings[] = {"=throttle", "=route", "=subscriber"};
+    char *end;
+    unsigned long status = strtoul(s, &end, 0);
+    if (*s >= '0' && *s <= '9' && status > 0 && status <= UINT32_MAX)
+        for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
+            if (strcmp(end, meanings[i]) == 0)
+                return NULL;
+    return "STATUS=MEANING, such as 0x0407=subscriber; MEANING is throttle, route or subscriber";
+}
+
 /* UTC, or sign, two digits of hours up to 14, colon, two digits of minutes. */
 const char *config_zone_check(const char *s)
 {

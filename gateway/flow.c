@@ -193,7 +193,7 @@ static enum flow_event event_of(struct flow *f, const struct smpp_result *r)
         return EV_ACCEPTED;
     if (r->outcome == SMPP_UNKNOWN)
         return EV_IN_DOUBT;
-    if (r->outcome == SMPP_REFUSED && route_is_number_refusal(r->status))
+    if (r->outcome == SMPP_REFUSED && r->status_class == SMPP_CLASS_SUBSCRIBER)
         return EV_LAST;
     return has_ready_carrier(f) ? EV_ROUTE : EV_LAST;
 }

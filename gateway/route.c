@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#define ESME_RINVDSTADR 0x0000000bu /* SMPP 3.4 section 5.1.3: invalid destination address */
-
 static int prefix_length(const struct config_route *r, const struct msisdn *to)
 {
     int best = -1;
@@ -31,9 +29,4 @@ void route_pick(const struct config *config, const struct msisdn *to, struct rou
     out->n = 0;
     for (size_t i = 0; best && i < best->n_carriers && out->n < ROUTE_CARRIERS_MAX; i++)
         out->carriers[out->n++] = best->carriers[i];
-}
-
-bool route_is_number_refusal(uint32_t status)
-{
-    return status == ESME_RINVDSTADR;
 }

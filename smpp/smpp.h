@@ -46,6 +46,26 @@ enum smpp_state {            /* of one bind */
 };
 const char *smpp_state_name(enum smpp_state state);
 
+enum smpp_status_class { /* what a command_status means for the message or the bind */
+                         SMPP_CLASS_OK,
+                         SMPP_CLASS_THROTTLE,   /* the bind was too fast: it rests, the message is
+                                                   sent again */
+                         SMPP_CLASS_RETRY,      /* a trouble that passes */
+                         SMPP_CLASS_PERMANENT,  /* this message will never do here */
+                         SMPP_CLASS_SUBSCRIBER, /* nor anywhere else: the recipient is the trouble
+                                                 */
+                         SMPP_CLASS_BIND,       /* the bind itself is refused */
+};
+enum smpp_status_class smpp_status_class(uint32_t status);
+
+/* What a status of a submit means at one operator, above all 0x400..0x4FF, which each operator
+ * fills as it likes (quirk 40): THROTTLE, RETRY, PERMANENT or SUBSCRIBER. */
+struct smpp_status_rule {
+    uint32_t status;
+    enum smpp_status_class meaning;
+};
+#define SMPP_STATUS_RULES_MAX 64
+
 /* All strings are copied.  Zero of a time or a count means its default, named beside it. */
 struct smpp_carrier_options {
     const char *name;         /* for log lines; [a-z0-9-] */
@@ -88,7 +108,9 @@ struct smpp_carrier_options {
     const char *tls_ca_file;                  /* PEM, who is trusted; NULL or "": the system's */
     const char *tls_cert_file, *tls_key_file; /* shown to the peer; both or neither */
     const char *tls_name; /* to verify and for SNI; NULL or "": the host as it is dialled */
-    bool is_held;         /* does not bind before smpp_carrier_start() */
+    const struct smpp_status_rule *statuses; /* copied; others mean what the book says */
+    size_t n_statuses;
+    bool is_held; /* does not bind before smpp_carrier_start() */
 };
 
 struct smpp_message {
@@ -111,10 +133,11 @@ const char *smpp_outcome_name(enum smpp_outcome outcome);
 
 struct smpp_result {
     enum smpp_outcome outcome;
-    uint32_t status;            /* command_status of the answer, 0 where there was none */
-    struct smpp_str message_id; /* of SMPP_ACCEPTED; len 0: the SMSC gave none */
-    const char *reason;         /* static text */
-    int64_t rtt_us;             /* write to answer, -1 where there was none */
+    uint32_t status;                     /* command_status of the answer, 0 where there was none */
+    enum smpp_status_class status_class; /* what it means at this carrier */
+    struct smpp_str message_id;          /* of SMPP_ACCEPTED; len 0: the SMSC gave none */
+    const char *reason;                  /* static text */
+    int64_t rtt_us;                      /* write to answer, -1 where there was none */
     uint32_t bind;
 };
 /*
@@ -247,14 +270,6 @@ void smpp_carrier_info(const struct smpp_carrier *c, struct smpp_carrier_info *o
 /* Facts of the protocol (smpp_const.def). */
 const char *smpp_status_name(uint32_t status); /* "ESME_RTHROTTLED", "vendor", "reserved" */
 const char *smpp_command_name(uint32_t id);    /* "submit_sm", NULL where unknown */
-enum smpp_status_class {
-    SMPP_CLASS_OK,
-    SMPP_CLASS_THROTTLE,
-    SMPP_CLASS_RETRY,     /* a trouble that passes */
-    SMPP_CLASS_PERMANENT, /* this message will never do */
-    SMPP_CLASS_BIND,      /* the bind itself is refused */
-};
-enum smpp_status_class smpp_status_class(uint32_t status);
 /* Message states 0..9 of 5.2.28 (0 and 9 from SMPP 5.0): "ENROUTE", ... "UNKNOWN" otherwise. */
 const char *smpp_message_state_name(int state);
 

@@ -60,6 +60,7 @@ static struct smpp_result result_of(const struct smpp_session *s, const struct s
     struct smpp_result r = {
         .outcome = SMPP_REFUSED,
         .status = pdu->command_status,
+        .status_class = smpp_config_status_class(s->env.config, pdu->command_status),
         .reason = smpp_status_name(pdu->command_status),
         .rtt_us = mono_diff_us(mono_now(), written),
         .bind = s->bind,
@@ -76,7 +77,7 @@ static void answered(struct smpp_session *s, struct smpp_entry *e, const struct 
     struct smpp_result r = result_of(s, pdu, e->written);
     uint32_t sequence = e->sequence;
     s->rtt_us = r.rtt_us;
-    if (r.outcome == SMPP_REFUSED && smpp_status_class(r.status) == SMPP_CLASS_THROTTLE) {
+    if (r.outcome == SMPP_REFUSED && r.status_class == SMPP_CLASS_THROTTLE) {
         e->throttle_status = r.status;
         smpp_session_throttle(s, e);
         s->env.ops->back_cb(s->env.owner, e);

@@ -116,6 +116,8 @@ static int check_texts(struct smpp_carrier_options *o)
         return refuse(o, "port");
     if (is_set(o->tls_cert_file) != is_set(o->tls_key_file))
         return refuse(o, "tls_key_file");
+    if (o->n_statuses > SMPP_STATUS_RULES_MAX)
+        return refuse(o, "statuses");
     if (o->password && o->password->len > 8)
         return refuse(o, "password"); /* the option's name, not its value */
     return 0;
@@ -144,6 +146,18 @@ static int copy_hosts(struct smpp_carrier_options *o, const char *const *from)
     return 0;
 }
 
+static int copy_statuses(struct smpp_carrier_options *o)
+{
+    const struct smpp_status_rule *from = o->statuses;
+    size_t size = o->n_statuses * sizeof *from;
+    struct smpp_status_rule *own = size ? malloc(size) : NULL;
+    o->statuses = own;
+    if (!own)
+        return size ? ERR_NOMEM : 0;
+    memcpy(own, from, size);
+    return 0;
+}
+
 static int load_tls(struct smpp_config *c)
 {
     char why[300];
@@ -169,6 +183,8 @@ int smpp_config_init(struct smpp_config *c, const struct smpp_carrier_options *o
     err = copy_texts(&c->o);
     if (copy_hosts(&c->o, options->hosts) != 0)
         err = ERR_NOMEM;
+    if (copy_statuses(&c->o) != 0)
+        err = ERR_NOMEM;
     if (options->password && options->password->len &&
         secret_set(&c->password, options->password->data, options->password->len) != 0)
         err = ERR_NOMEM;
@@ -187,9 +203,18 @@ void smpp_config_clear(struct smpp_config *c)
     for (size_t i = 0; c->o.hosts && i < c->o.n_hosts; i++)
         free((void *)(uintptr_t)c->o.hosts[i]);
     free((void *)(uintptr_t)c->o.hosts);
+    free((void *)(uintptr_t)c->o.statuses);
     secret_clear(&c->password);
     SSL_CTX_free(c->tls); /* connections that are up hold it, too */
     *c = (struct smpp_config){0};
+}
+
+enum smpp_status_class smpp_config_status_class(const struct smpp_config *c, uint32_t status)
+{
+    for (size_t i = 0; i < c->o.n_statuses; i++)
+        if (c->o.statuses[i].status == status)
+            return c->o.statuses[i].meaning;
+    return smpp_status_class(status);
 }
 
 uint32_t smpp_config_bind_rate(const struct smpp_config *c)

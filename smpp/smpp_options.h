@@ -19,6 +19,8 @@ struct smpp_config {
 int smpp_config_init(struct smpp_config *c, const struct smpp_carrier_options *options)
     __attribute__((warn_unused_result));
 void smpp_config_clear(struct smpp_config *c);
+/* The carrier's own rules, then smpp_status_class(). */
+enum smpp_status_class smpp_config_status_class(const struct smpp_config *c, uint32_t status);
 /* The most that one bind may send a second; 0: no limit. */
 uint32_t smpp_config_bind_rate(const struct smpp_config *c);
 

@@ -158,6 +158,38 @@ def test_a_refusal_for_a_reason_of_the_subscriber_ends_the_flow(world):
     assert second.submits(to) == []
 
 
+@pytest.mark.parametrize("status", ["0x22", "0x0a", "0x407"])
+def test_q40_a_status_that_no_table_has_goes_to_the_next_carrier(world, status):
+    first, second = world.node("first", "--refuse", status), world.node("second")
+    _, account = world.start({"first": first, "second": second})
+    sent = account.send(number())
+    account.wait_attempt(sent["pinId"], "DELIVERED")
+    assert [a["carrier"] for a in account.attempts(sent["pinId"])] == ["first", "second"]
+
+
+def test_q40_a_status_means_what_the_carriers_table_says(world):
+    first, second = world.node("first", "--refuse", "0x407"), world.node("second")
+    _, account = world.start({"first": {"port": first.port, "statuses": ["1=route", "0x0407=subscriber"]},
+                              "second": second})
+    to = number()
+    sent = account.send(to)
+    assert sent["smsStatus"] == "MESSAGE_NOT_SENT"
+    assert [(a["carrier"], a["err"]) for a in account.attempts(sent["pinId"])] == [("first", "0x00000407")]
+    assert second.submits(to) == []
+
+
+def test_q40_an_operators_own_status_slows_the_bind_and_the_message_goes_out_again(world):
+    smsc = world.node("smsc", "--throttle-every", "2", "--throttle-status", "0x401")
+    gateway, account = world.start({"acme": {"port": smsc.port, "throttle_ms": 100,
+                                             "statuses": ["0x401=throttle"]}})
+    for _ in range(4):
+        to = number()
+        sent = account.send(to)
+        assert sent["smsStatus"] == "MESSAGE_SENT"
+        account.wait_attempt(sent["pinId"], "DELIVERED")
+    assert gateway.binds()[0]["throttled"] > 0
+
+
 def test_when_every_carrier_refuses_nothing_was_sent(world):
     first, second = world.node("first", "--refuse", "0x08"), world.node("second", "--refuse", "0x08")
     _, account = world.start({"first": first, "second": second})

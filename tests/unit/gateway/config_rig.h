@@ -115,6 +115,7 @@ static inline const char *other_value(const struct config_row *row, char *out, s
         {"validity", "\"none\""},
         {"message_id", "\"resp-hex-dlr-dec\""},
         {"receipt_time_zone", "\"-03:30\""},
+        {"statuses", "{\"0x0407=subscriber\", \"8=throttle\"}"},
         {"prefixes", "{\"385\", \"1\"}"},
         {"carriers", "{\"acme\"}"},
         {"password", "\"***\""},

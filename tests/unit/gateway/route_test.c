@@ -50,21 +50,11 @@ static void a_number_that_no_route_takes_has_no_carrier(void **state)
     assert_int_equal(p.n, 0);
 }
 
-static void only_an_invalid_destination_is_the_numbers_fault(void **state)
-{
-    (void)state;
-    assert_true(route_is_number_refusal(0x0b));
-    assert_false(route_is_number_refusal(0x0a));
-    assert_false(route_is_number_refusal(0x58));
-    assert_false(route_is_number_refusal(0x0400));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_longest_prefix_wins_and_keeps_the_order_of_carriers),
         cmocka_unit_test(a_number_that_no_route_takes_has_no_carrier),
-        cmocka_unit_test(only_an_invalid_destination_is_the_numbers_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

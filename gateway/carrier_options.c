@@ -1,0 +1,75 @@
+#include "gateway/carrier_options.h"
+
+#include "gateway/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What the checks of the configuration let pass: "0x0407=subscriber". */
+static struct smpp_status_rule status_rule(const char *pair)
+{
+    static const struct {
+        const char *name;
+        enum smpp_status_class meaning;
+    } meanings[] = {
+        {"throttle", SMPP_CLASS_THROTTLE},
+        {"route", SMPP_CLASS_PERMANENT},
+        {"subscriber", SMPP_CLASS_SUBSCRIBER},
+    };
+    char *end;
+    struct smpp_status_rule rule = {(uint32_t)strtoul(pair, &end, 0), SMPP_CLASS_PERMANENT};
+    for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
+        if (strcmp(end + 1, meanings[i].name) == 0)
+            rule.meaning = meanings[i].meaning;
+    return rule;
+}
+
+void carrier_options_fill(const struct config_carrier *k, struct carrier_tables *t,
+                          struct smpp_carrier_options *o)
+{
+    *o = (struct smpp_carrier_options){
+        .name = k->name,
+        .hosts = k->hosts,
+        .n_hosts = k->n_hosts,
+        .port = (uint16_t)k->port,
+        .local_address = k->local_address[0] ? k->local_address : NULL,
+        .tls = k->tls,
+        .tls_ca_file = k->tls_ca_file,
+        .tls_cert_file = k->tls_cert_file,
+        .tls_key_file = k->tls_key_file,
+        .tls_name = k->tls_name,
+        .system_id = k->system_id,
+        .password = &k->password,
+        .system_type = k->system_type,
+        .binds = k->binds,
+        .window = k->window,
+        .max_queue = k->max_queue,
+        .rate = k->rate,
+        .rate_per_bind = k->rate_per_bind,
+        .enquire_link_ms = k->enquire_link_s * 1000,
+        .response_timeout_ms = k->response_timeout_s * 1000,
+        .connect_timeout_ms = k->connect_timeout_ms,
+        .bind_timeout_ms = k->bind_timeout_ms,
+        .backoff_min_ms = k->backoff_min_ms,
+        .backoff_max_ms = k->backoff_max_ms,
+        .backoff_credentials_ms = k->backoff_credentials_s * 1000,
+        .backoff_bound_min_ms = k->backoff_bound_s * 1000,
+        .throttle_ms = k->throttle_ms,
+        .source = k->source,
+        .source_ton = k->source_ton,
+        .source_npi = k->source_npi,
+        .dest_ton = (uint8_t)k->dest_ton,
+        .dest_npi = (uint8_t)k->dest_npi,
+        .service_type = k->service_type,
+        .alphabet = (enum smpp_alphabet)k->default_alphabet,
+        .validity = (enum smpp_validity)k->validity,
+        .registered_delivery = (uint8_t)k->registered_delivery,
+        .receipt_utc_offset_min = k->receipt_utc_offset_min,
+        .receipt_without_esm_class = k->receipt_without_esm_class,
+        .statuses = t->statuses,
+        .n_statuses = k->n_statuses,
+        .is_held = true,
+    };
+    for (size_t i = 0; i < k->n_statuses; i++)
+        t->statuses[i] = status_rule(k->statuses[i]);
+}

@@ -1,0 +1,19 @@
+/*
+ * From a carrier's section of the configuration to the options that smpp/ takes.  The options point
+ * into the section and into the tables, which are made of its lists of pairs; smpp/ copies all.
+ */
+#ifndef GATEWAY_CARRIER_OPTIONS_H
+#define GATEWAY_CARRIER_OPTIONS_H
+
+#include "smpp/smpp.h"
+
+struct config_carrier;
+
+struct carrier_tables {
+    struct smpp_status_rule statuses[SMPP_STATUS_RULES_MAX];
+};
+
+void carrier_options_fill(const struct config_carrier *k, struct carrier_tables *t,
+                          struct smpp_carrier_options *o);
+
+#endif
