@@ -259,7 +259,11 @@ static inline void act_is(enum step step, int result, enum pin_verdict verdict)
 
 static inline struct smpp_result result_of(enum smpp_outcome outcome, uint32_t status)
 {
-    struct smpp_result r = {.outcome = outcome, .status = status, .reason = "test", .rtt_us = 1};
+    struct smpp_result r = {.outcome = outcome,
+                            .status = status,
+                            .status_class = smpp_status_class(status),
+                            .reason = "test",
+                            .rtt_us = 1};
     if (outcome == SMPP_ACCEPTED)
         r.message_id = (struct smpp_str){"id7", 3};
     return r;
