@@ -61,7 +61,7 @@ def test_the_smsc_restarts_between_send_and_verify(world):
     account.wait_attempt(again["pinId"], "DELIVERED")
 
 
-def test_messages_in_flight_when_the_smsc_dies_are_in_doubt_and_never_repeated(world):
+def test_q45_messages_in_flight_when_the_smsc_dies_are_in_doubt_and_never_repeated(world):
     smsc = world.node("smsc", "--resp-delay", "60000")
     gateway, account = world.start({"acme": smsc})
     numbers = [number() for _ in range(5)]
@@ -224,7 +224,7 @@ def test_a_message_throttled_until_its_deadline_is_not_sent(world, quirk):
     assert account.send(number())["smsStatus"] == "MESSAGE_SENT"
 
 
-def test_no_answer_is_in_doubt_not_repeated_and_not_given_to_the_next_carrier(world):
+def test_q43_no_answer_is_in_doubt_not_repeated_and_not_given_to_the_next_carrier(world):
     first, second = world.node("first"), world.node("second")
     _, account = world.start({"first": {"port": first.port, "response_timeout_s": 1}, "second": second},
                              top={"send_deadline_ms": 4000})
@@ -245,7 +245,7 @@ def test_an_answer_that_names_no_submit_is_ignored(world, quirk):
     assert account.attempts(sent["pinId"])[0]["state"] in ("IN_DOUBT", "DELIVERED")
 
 
-def test_a_response_after_the_time_out_still_finds_its_pin(world):
+def test_q43_a_response_after_the_time_out_still_finds_its_pin(world):
     held = []
     smsc = world.scripted(on_submit=lambda s, sequence, fields: held.append(sequence))
     gateway, account = world.start({"acme": {"port": smsc.port, "response_timeout_s": 1}}, top={"send_deadline_ms": 3000})

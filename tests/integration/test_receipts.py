@@ -37,7 +37,7 @@ def test_what_was_not_delivered_is_recorded_with_its_error(shared, quirk, state,
 
 
 @pytest.mark.parametrize("quirk", ["nobody", "emptyid", "longid"])
-def test_a_response_with_no_usable_id_is_accepted(shared, quirk):
+def test_q34_a_response_with_no_usable_id_is_accepted(shared, quirk):
     to = number()
     sent = shared.account.send(to, q=quirk)
     assert sent["smsStatus"] == "MESSAGE_SENT"
