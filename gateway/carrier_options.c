@@ -64,6 +64,7 @@ void carrier_options_fill(const struct config_carrier *k, struct carrier_tables 
         .alphabet = (enum smpp_alphabet)k->default_alphabet,
         .validity = (enum smpp_validity)k->validity,
         .registered_delivery = (uint8_t)k->registered_delivery,
+        .user_message_reference = k->user_message_reference,
         .receipt_utc_offset_min = k->receipt_utc_offset_min,
         .receipt_without_esm_class = k->receipt_without_esm_class,
         .statuses = t->statuses,

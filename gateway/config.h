@@ -93,6 +93,7 @@ struct config_carrier {
     uint32_t registered_delivery;
     const char *const *statuses; /* "0x0407=subscriber" */
     size_t n_statuses;
+    bool user_message_reference;
     int message_id; /* enum pin_id_mode */
     int32_t receipt_utc_offset_min;
     bool receipt_without_esm_class;

@@ -101,6 +101,7 @@ struct smpp_carrier_options {
     enum smpp_alphabet alphabet;
     enum smpp_validity validity;
     uint8_t registered_delivery;
+    bool user_message_reference;    /* each submit carries a number of its own, that of receipts */
     int32_t receipt_utc_offset_min; /* time zone of the dates in receipts */
     bool
         receipt_without_esm_class; /* treat deliver_sm with id: and stat: as a receipt (quirk 13) */
@@ -118,9 +119,11 @@ struct smpp_message {
     const char *destination; /* digits */
     const char *text;        /* UTF-8; copied, wiped with the window entry */
     size_t text_len;
-    int64_t validity_ms;  /* life left of what the text carries; 0: none */
-    struct mono deadline; /* not written to the socket by then: SMPP_NOT_SENT */
+    int64_t validity_ms;   /* life left of what the text carries; 0: none */
+    struct mono deadline;  /* not written to the socket by then: SMPP_NOT_SENT */
+    uint32_t max_segments; /* 0 counts as 1; at most SMPP_SEGMENTS_MAX */
 };
+#define SMPP_SEGMENTS_MAX 10
 
 enum smpp_outcome {
     SMPP_ACCEPTED,      /* submit_sm_resp ESME_ROK */
@@ -139,6 +142,13 @@ struct smpp_result {
     const char *reason;                  /* static text */
     int64_t rtt_us;                      /* write to answer, -1 where there was none */
     uint32_t bind;
+    uint32_t parts; /* submit_sm that make up the message: 1 but for long ones */
+    /* The ids of so many parts, valid during the call; len 0: no id, or not accepted.  The first
+     * is message_id, but for a late answer, where only the part that it is to has one. */
+    const struct smpp_str *part_ids;
+    uint32_t part;     /* that was refused, is in doubt, or was answered late; from 0 */
+    int32_t reference; /* user_message_reference of the first part, the next ones count on from it
+                          (modulo 65536); -1: none */
 };
 /*
  * Called exactly once per accepted message.  A response that comes after SMPP_UNKNOWN was
@@ -161,6 +171,7 @@ struct smpp_receipt {
     int64_t submit_ms, done_ms;       /* Unix ms, -1: no usable date */
     struct smpp_str source_addr;      /* the handset */
     struct smpp_str destination_addr; /* our sender */
+    int32_t reference;                /* user_message_reference of the submit, -1: none */
 };
 
 struct smpp_mo { /* mobile-originated message */

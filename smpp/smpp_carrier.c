@@ -7,6 +7,7 @@
 #include "smpp/smpp_receipt.h"
 
 #include <event2/event.h>
+#include <event2/util.h>
 #include <stdlib.h>
 
 /* --- entries --- */
@@ -41,12 +42,14 @@ static void entry_release(struct smpp_carrier *c, struct smpp_entry *e)
     LL_PREPEND(c->spare, e);
 }
 
-static void finish(struct smpp_carrier *c, struct smpp_entry *e, const struct smpp_result *r)
+static void finish(struct smpp_carrier *c, struct smpp_entry *e, const struct smpp_result *result)
 {
+    struct smpp_result r = *result;
     smpp_submit_cb cb = e->cb;
     void *arg = e->arg;
+    smpp_entry_tell(e, &r);
     entry_release(c, e);
-    cb(arg, r);
+    cb(arg, &r);
 }
 
 static void finish_unsent(struct smpp_carrier *c, struct smpp_entry *e, const char *reason)
@@ -383,6 +386,7 @@ struct smpp_carrier *smpp_carrier_new(struct event_base *base, struct reap *reap
     }
     c->env = (struct smpp_session_env){base, reap, dns, &c->config, &session_ops, c};
     c->events = *events;
+    evutil_secure_rng_get_bytes(&c->next_reference, sizeof c->next_reference);
     smpp_bucket_init(&c->bucket, c->config.o.rate, mono_now());
     c->timer = event_new(base, -1, 0, timer_cb, c);
     c->turn = event_new(base, -1, 0, turn_cb, c);
@@ -460,6 +464,7 @@ int smpp_submit(struct smpp_carrier *c, const struct smpp_message *message, smpp
         return ERR_FULL;
     e->cb = cb;
     e->arg = arg;
+    e->reference = c->config.o.user_message_reference ? c->next_reference++ : -1;
     int err = smpp_entry_fill(e, &c->config.o, message);
     if (!err)
         err = send_or_queue(c, e);

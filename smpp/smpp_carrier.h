@@ -35,6 +35,7 @@ struct smpp_carrier {
     uint32_t queued;
     struct smpp_bucket bucket; /* of all binds together */
     uint32_t served;           /* the bind that got the last message */
+    uint16_t next_reference;   /* user_message_reference; begins anywhere */
     struct event *timer;  /* for the deadline of the first in the queue, or for the next token */
     struct mono timer_at; /* us 0: not armed */
     struct event *turn;   /* what drain and update leave to do outside of calls */

@@ -28,7 +28,7 @@ struct smpp_tls;
 
 #define SMPP_ANSWER_MAX 17 /* octets of the longest control PDU */
 #define SMPP_DATA_CAP   (64 * 1024)
-#define SMPP_DATA_MAX   1024 /* octets of the longest data PDU */
+#define SMPP_DATA_MAX   1280 /* octets of the longest data PDU */
 
 struct smpp_conn_cbs {
     void (*open_cb)(void *arg); /* once, when PDUs may go */

@@ -100,6 +100,9 @@ static void on_submit_resp(struct smpp_session *s, const struct smpp_pdu *pdu)
         answered(s, e, pdu);
     } else if (smpp_window_take_late(&s->window, pdu->sequence_number, &late)) {
         struct smpp_result r = result_of(s, pdu, late.written);
+        r.parts = 1;
+        r.part_ids = &r.message_id;
+        r.reference = late.reference;
         s->counts.responses++;
         s->mute_since.us = 0;
         s->env.ops->late_cb(s->env.owner, late.arg, &r);

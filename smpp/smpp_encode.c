@@ -73,6 +73,67 @@ int smpp_encode_bind(const struct smpp_bind_fields *f, uint32_t sequence, uint8_
     return pack(&pdu, sizeof pdu, out, cap, len);
 }
 
+/* --- TLVs --- */
+
+/* Octets of those that are a number (5.3.2).  The library takes the width from the tag and writes
+ * whatever length it is given: a wrong one would make a PDU that nobody can read. */
+static const struct {
+    uint16_t tag, width;
+} numbers[] = {
+    {SMPP_TLV_USER_MESSAGE_REFERENCE, 2},
+    {SMPP_TLV_SAR_MSG_REF_NUM, 2},
+    {SMPP_TLV_SAR_TOTAL_SEGMENTS, 1},
+    {SMPP_TLV_SAR_SEGMENT_SEQNUM, 1},
+};
+
+/* Static as scratch is: they are a kilobyte each, and hold texts. */
+static struct tlv_t tlvs[SMPP_PUT_MAX];
+
+static bool put_tlv(struct tlv_t *tlv, const struct smpp_put_tlv *from)
+{
+    tlv->tag = from->tag;
+    tlv->next = NULL;
+    if (from->tag == SMPP_TLV_MESSAGE_PAYLOAD) {
+        if (from->len == 0 || from->len > SMPP_PAYLOAD_MAX)
+            return false;
+        tlv->length = (uint16_t)from->len;
+        memcpy(tlv->value.octet, from->octets, from->len);
+        return true;
+    }
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (numbers[i].tag != from->tag)
+            continue;
+        tlv->length = numbers[i].width;
+        if (tlv->length == 1)
+            tlv->value.val08 = (uint8_t)from->number;
+        else
+            tlv->value.val16 = from->number;
+        return tlv->length == 2 || from->number <= UINT8_MAX;
+    }
+    return false;
+}
+
+static bool put_tlvs(struct submit_sm_t *pdu, const struct smpp_submit_fields *f)
+{
+    if (f->n_tlvs > SMPP_PUT_MAX)
+        return false;
+    for (size_t i = 0; i < f->n_tlvs; i++) {
+        if (!put_tlv(&tlvs[i], &f->tlvs[i]))
+            return false;
+        if (i)
+            tlvs[i - 1].next = &tlvs[i];
+        else
+            pdu->tlv = &tlvs[0];
+    }
+    return true;
+}
+
+static void wipe_tlvs(const struct smpp_submit_fields *f)
+{
+    for (size_t i = 0; i < f->n_tlvs && i < SMPP_PUT_MAX; i++)
+        secret_wipe(&tlvs[i], sizeof tlvs[i]);
+}
+
 static bool put_submit(struct submit_sm_t *pdu, const struct smpp_submit_fields *f)
 {
     if (f->sm_length > SM_LENGTH_MAX || !PUT(pdu->service_type, f->service_type) ||
@@ -98,14 +159,16 @@ int smpp_encode_submit_sm(const struct smpp_submit_fields *f, uint32_t sequence,
                           size_t cap, size_t *len)
 {
     struct submit_sm_t pdu;
+    int err = ERR_INVALID;
     memset(&pdu, 0, sizeof pdu);
     pdu.command_id = (uint32_t)SMPP_SUBMIT_SM;
     pdu.sequence_number = sequence;
-    if (!put_submit(&pdu, f)) {
+    if (put_submit(&pdu, f) && put_tlvs(&pdu, f))
+        err = pack(&pdu, sizeof pdu, out, cap, len);
+    else
         secret_wipe(&pdu, sizeof pdu);
-        return ERR_INVALID;
-    }
-    return pack(&pdu, sizeof pdu, out, cap, len);
+    wipe_tlvs(f);
+    return err;
 }
 
 static void put_header(struct wr *w, const uint32_t fields[4])

@@ -5,7 +5,8 @@
  * logged.  One thread only.
  *
  * Each call writes one PDU at out and its length to *len.  ERR_INVALID: a field is longer than
- * SMPP 3.4 allows or holds a NUL; ERR_FULL: cap is too small; ERR_REFUSED: the library would not.
+ * SMPP 3.4 allows or holds a NUL, or a TLV is none that we send; ERR_FULL: cap is too small;
+ * ERR_REFUSED: the library would not.
  */
 #ifndef SMPP_SMPP_ENCODE_H
 #define SMPP_SMPP_ENCODE_H
@@ -13,7 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SMPP_ENCODE_MAX 1024 /* no PDU that we send is longer */
+#define SMPP_ENCODE_MAX  1280 /* no PDU that we send is longer */
+#define SMPP_PAYLOAD_MAX 1024 /* octets of one message_payload */
+#define SMPP_PUT_MAX     8    /* TLVs of one PDU */
 
 struct smpp_bind_fields {
     uint32_t command_id; /* bind_transceiver, bind_transmitter or bind_receiver */
@@ -22,6 +25,14 @@ struct smpp_bind_fields {
 };
 int smpp_encode_bind(const struct smpp_bind_fields *f, uint32_t sequence, uint8_t *out, size_t cap,
                      size_t *len) __attribute__((warn_unused_result));
+
+/* A TLV to be sent: message_payload has octets, the others that we send are a number. */
+struct smpp_put_tlv {
+    uint16_t tag;
+    uint16_t number;
+    const uint8_t *octets;
+    size_t len; /* of octets */
+};
 
 struct smpp_submit_fields {
     const char *service_type;
@@ -34,6 +45,8 @@ struct smpp_submit_fields {
     uint8_t registered_delivery, data_coding;
     const uint8_t *short_message; /* <= 253 octets; 254 has to travel as message_payload */
     size_t sm_length;
+    const struct smpp_put_tlv *tlvs; /* in the order to be sent, at most SMPP_PUT_MAX */
+    size_t n_tlvs;
 };
 int smpp_encode_submit_sm(const struct smpp_submit_fields *f, uint32_t sequence, uint8_t *out,
                           size_t cap, size_t *len) __attribute__((warn_unused_result));

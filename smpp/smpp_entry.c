@@ -46,6 +46,13 @@ static int put_source(const struct smpp_carrier_options *o, const char *source,
     return str_copy(e->source, sizeof e->source, number ? digits : s) ? 0 : ERR_INVALID;
 }
 
+void smpp_entry_tell(const struct smpp_entry *e, struct smpp_result *r)
+{
+    r->parts = 1;
+    r->part_ids = &r->message_id;
+    r->reference = e->reference;
+}
+
 int smpp_entry_fill(struct smpp_entry *e, const struct smpp_carrier_options *o,
                     const struct smpp_message *m)
 {

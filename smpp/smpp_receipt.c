@@ -220,7 +220,8 @@ static void state_from_stat(struct smpp_receipt *out)
 bool smpp_receipt_parse(const char *text, size_t len, const struct smpp_receipt_options *options,
                         struct smpp_receipt *out)
 {
-    *out = (struct smpp_receipt){.state = -1, .state_known = true, .submit_ms = -1, .done_ms = -1};
+    *out = (struct smpp_receipt){
+        .state = -1, .state_known = true, .submit_ms = -1, .done_ms = -1, .reference = -1};
     while (len && text[len - 1] == '\0') /* some count the terminator */
         len--;
     if (len)
@@ -266,6 +267,7 @@ bool smpp_receipt_from_pdu(const struct smpp_pdu *pdu, const struct smpp_receipt
     struct smpp_str text = smpp_pdu_message(pdu);
     struct smpp_str id = smpp_pdu_tlv_str(pdu, SMPP_TLV_RECEIPTED_MESSAGE_ID);
     const struct smpp_tlv *state = smpp_pdu_tlv(pdu, SMPP_TLV_MESSAGE_STATE);
+    const struct smpp_tlv *reference = smpp_pdu_tlv(pdu, SMPP_TLV_USER_MESSAGE_REFERENCE);
     smpp_receipt_parse(text.p, text.len, options, out);
     bool by_text = options->without_esm_class && out->id.len && out->stat.len;
     if (!(smpp_pdu_int(pdu, SMPP_F_ESM_CLASS) & ESM_RECEIPT_MASK) && !id.p && !state && !by_text)
@@ -278,6 +280,8 @@ bool smpp_receipt_from_pdu(const struct smpp_pdu *pdu, const struct smpp_receipt
         struct smpp_str err = network_error(pdu);
         out->err = err.len ? err : out->err;
     }
+    if (reference && reference->len == 2)
+        out->reference = reference->value[0] << 8 | reference->value[1];
     out->source_addr = smpp_pdu_str(pdu, SMPP_F_SOURCE_ADDR);
     out->destination_addr = smpp_pdu_str(pdu, SMPP_F_DESTINATION_ADDR);
     return true;

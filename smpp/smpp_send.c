@@ -91,6 +91,8 @@ static int encode(struct smpp_session *s, const struct smpp_entry *e, size_t *le
 {
     const struct smpp_carrier_options *o = options(s);
     char validity[17];
+    struct smpp_put_tlv reference = {.tag = SMPP_TLV_USER_MESSAGE_REFERENCE,
+                                     .number = (uint16_t)e->reference};
     put_validity(s, e, validity);
     struct smpp_submit_fields f = {
         .service_type = o->service_type ? o->service_type : "",
@@ -105,6 +107,8 @@ static int encode(struct smpp_session *s, const struct smpp_entry *e, size_t *le
         .data_coding = e->text.data_coding,
         .short_message = e->text.octets,
         .sm_length = e->text.len,
+        .tlvs = &reference,
+        .n_tlvs = e->reference >= 0,
     };
     uint8_t *p = smpp_conn_reserve(s->conn, SMPP_ENCODE_MAX);
     int err = smpp_encode_submit_sm(&f, e->sequence, p, SMPP_ENCODE_MAX, len);

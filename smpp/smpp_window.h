@@ -29,6 +29,7 @@ struct smpp_entry {
     uint64_t offset;         /* of its first octet in the data stream of the connection */
     uint32_t sequence;
     uint32_t throttle_status; /* the last one it got, 0: none yet */
+    int32_t reference;        /* user_message_reference, -1: none */
     uint8_t source_ton, source_npi;
     char source[SMPP_ADDRESS_MAX + 1];
     char destination[SMPP_ADDRESS_MAX + 1];
@@ -41,8 +42,12 @@ struct smpp_entry {
 int smpp_entry_fill(struct smpp_entry *e, const struct smpp_carrier_options *o,
                     const struct smpp_message *m) __attribute__((warn_unused_result));
 
+/* What the caller is told of it, whatever its outcome; part_ids points into *r. */
+void smpp_entry_tell(const struct smpp_entry *e, struct smpp_result *r);
+
 struct smpp_late {
     uint32_t sequence; /* 0: empty */
+    int32_t reference;
     void *arg;
     struct mono written;
 };

@@ -12,6 +12,7 @@
 
 #include <smpp34.h>
 #include <smpp34_structs.h>
+#include <smpp34_params.h>
 
 static uint8_t out[SMPP_ENCODE_MAX];
 static size_t len;
@@ -133,6 +134,66 @@ static void the_library_reads_our_pdus_alike(void **state)
     assert_string_equal((char *)b.system_type, bind_fields.system_type);
 }
 
+static const struct smpp_put_tlv all_tlvs[] = {
+    {.tag = SMPP_TLV_USER_MESSAGE_REFERENCE, .number = 0xfffe},
+    {.tag = SMPP_TLV_SAR_MSG_REF_NUM, .number = 0x0102},
+    {.tag = SMPP_TLV_SAR_TOTAL_SEGMENTS, .number = 10},
+    {.tag = SMPP_TLV_SAR_SEGMENT_SEQNUM, .number = 255},
+    {.tag = SMPP_TLV_MESSAGE_PAYLOAD, .octets = (const uint8_t *)"a\0b", .len = 3},
+};
+#define N_TLVS (sizeof all_tlvs / sizeof all_tlvs[0])
+
+static void tlvs_stand_behind_the_body_as_the_specification_says(void **state)
+{
+    (void)state;
+    static const uint8_t want[] = "\2\4\0\2\xff\xfe"
+                                  "\2\xc\0\2\1\2"
+                                  "\2\xe\0\1\xa"
+                                  "\2\xf\0\1\xff"
+                                  "\4\x24\0\3a\0b";
+    struct smpp_submit_fields f = submit_fields;
+    struct smpp_pdu pdu;
+    assert_int_equal(smpp_encode_submit_sm(&f, 1, out, sizeof out, &len), ERR_OK);
+    size_t without = len;
+    f.tlvs = all_tlvs;
+    f.n_tlvs = N_TLVS;
+    assert_int_equal(smpp_encode_submit_sm(&f, 1, out, sizeof out, &len), ERR_OK);
+    nothing_of_it_is_left_in_the_library();
+    assert_int_equal(len, without + sizeof want - 1);
+    assert_memory_equal(out + without, want, sizeof want - 1);
+    decode(&pdu);
+    assert_int_equal(pdu.n_tlvs, N_TLVS);
+    assert_int_equal(smpp_pdu_str(&pdu, SMPP_F_SHORT_MESSAGE).len, 19);
+}
+
+static void the_library_reads_our_tlvs_alike(void **state)
+{
+    (void)state;
+    struct submit_sm_t s;
+    struct smpp_submit_fields f = submit_fields;
+    memset(&s, 0, sizeof s);
+    f.tlvs = all_tlvs;
+    f.n_tlvs = N_TLVS;
+    assert_int_equal(smpp_encode_submit_sm(&f, 7, out, sizeof out, &len), ERR_OK);
+    assert_int_equal(smpp34_unpack2(&s, out, (int)len), 0);
+    size_t n = 0;
+    const tlv_t *t;
+    smpp34_tlv_for_each(t, s.tlv)
+    {
+        const struct smpp_put_tlv *want = &all_tlvs[N_TLVS - 1 - n]; /* it turns them round */
+        if (s.tlv->tag == all_tlvs[0].tag)
+            want = &all_tlvs[n];
+        assert_int_equal(t->tag, want->tag);
+        if (want->octets)
+            assert_memory_equal(t->value.octet, want->octets, want->len);
+        else
+            assert_int_equal(t->length == 1 ? t->value.val08 : t->value.val16, want->number);
+        n++;
+    }
+    assert_int_equal(n, N_TLVS);
+    destroy_tlv(s.tlv);
+}
+
 static int submit(const struct smpp_submit_fields *f)
 {
     return smpp_encode_submit_sm(f, 1, out, sizeof out, &len);
@@ -182,6 +243,56 @@ static void short_message_takes_253_octets_and_no_more(void **state)
     assert_int_equal(submit(&f), ERR_INVALID);
     f.short_message = NULL;
     f.sm_length = 0;
+    assert_int_equal(submit(&f), ERR_OK);
+}
+
+static void message_payload_takes_1024_octets_and_no_more(void **state)
+{
+    (void)state;
+    uint8_t text[SMPP_PAYLOAD_MAX + 1];
+    memset(text, 'x', sizeof text);
+    struct smpp_put_tlv payload[2] = {
+        {.tag = SMPP_TLV_MESSAGE_PAYLOAD, .octets = text, .len = SMPP_PAYLOAD_MAX},
+        {.tag = SMPP_TLV_USER_MESSAGE_REFERENCE, .number = 1}};
+    struct smpp_submit_fields f = submit_fields;
+    struct submit_sm_t s;
+    struct smpp_pdu pdu;
+    memset(&s, 0, sizeof s);
+    f.sm_length = 0;
+    f.tlvs = payload;
+    f.n_tlvs = 2;
+    f.source = f.destination = "12345678901234567890";
+    assert_int_equal(submit(&f), ERR_OK);
+    nothing_of_it_is_left_in_the_library();
+    decode(&pdu);
+    assert_int_equal(smpp_pdu_message(&pdu).len, SMPP_PAYLOAD_MAX);
+    assert_memory_equal(smpp_pdu_message(&pdu).p, text, SMPP_PAYLOAD_MAX);
+    assert_int_equal(smpp34_unpack2(&s, out, (int)len), 0);
+    destroy_tlv(s.tlv);
+    payload[0].len++;
+    assert_int_equal(submit(&f), ERR_INVALID);
+    payload[0].len = 0;
+    assert_int_equal(submit(&f), ERR_INVALID);
+}
+
+static void a_tlv_that_we_do_not_send_is_refused(void **state)
+{
+    (void)state;
+    struct smpp_put_tlv tlvs[SMPP_PUT_MAX + 1];
+    struct smpp_submit_fields f = submit_fields;
+    for (size_t i = 0; i <= SMPP_PUT_MAX; i++)
+        tlvs[i] = all_tlvs[0];
+    f.tlvs = tlvs;
+    f.n_tlvs = SMPP_PUT_MAX;
+    assert_int_equal(submit(&f), ERR_OK);
+    f.n_tlvs++;
+    assert_int_equal(submit(&f), ERR_INVALID);
+    f.n_tlvs = 1;
+    tlvs[0].tag = SMPP_TLV_CALLBACK_NUM;
+    assert_int_equal(submit(&f), ERR_INVALID);
+    tlvs[0] = (struct smpp_put_tlv){.tag = SMPP_TLV_SAR_TOTAL_SEGMENTS, .number = 256};
+    assert_int_equal(submit(&f), ERR_INVALID);
+    tlvs[0].number = 255;
     assert_int_equal(submit(&f), ERR_OK);
 }
 
@@ -263,6 +374,10 @@ int main(void)
         cmocka_unit_test(a_bind_is_read_back_as_it_was_given),
         cmocka_unit_test(a_submit_is_read_back_as_it_was_given),
         cmocka_unit_test(the_library_reads_our_pdus_alike),
+        cmocka_unit_test(tlvs_stand_behind_the_body_as_the_specification_says),
+        cmocka_unit_test(the_library_reads_our_tlvs_alike),
+        cmocka_unit_test(message_payload_takes_1024_octets_and_no_more),
+        cmocka_unit_test(a_tlv_that_we_do_not_send_is_refused),
         cmocka_unit_test(a_field_one_octet_too_long_is_refused),
         cmocka_unit_test(short_message_takes_253_octets_and_no_more),
         cmocka_unit_test(what_the_library_will_not_send_is_refused),

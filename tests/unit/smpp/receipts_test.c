@@ -424,6 +424,20 @@ static void tlvs_alone_make_a_receipt(void **state)
     ASSERT_STR(r.stat, "UNDELIV");
 }
 
+static void the_reference_of_the_submit_is_told(void **state)
+{
+    (void)state;
+    struct smpp_receipt r;
+    struct tlv_arg reference = {SMPP_TLV_USER_MESSAGE_REFERENCE, 2, "\xff\x02"};
+    assert_true(from_pdu(4, "id:1 stat:DELIVRD", reference, &plain, &r));
+    assert_int_equal(r.reference, 0xff02);
+    reference.len = 1;
+    assert_true(from_pdu(4, "id:1 stat:DELIVRD", reference, &plain, &r));
+    assert_int_equal(r.reference, -1);
+    assert_true(from_pdu(4, "id:1 stat:DELIVRD", no_tlv, &plain, &r));
+    assert_int_equal(r.reference, -1);
+}
+
 static void a_state_beyond_the_table_is_unknown(void **state)
 {
     (void)state;
@@ -502,6 +516,7 @@ int main(void)
         cmocka_unit_test(only_bits_2_to_5_of_esm_class_make_a_receipt),
         cmocka_unit_test(a_text_alone_makes_a_receipt_only_by_option),
         cmocka_unit_test(tlvs_alone_make_a_receipt),
+        cmocka_unit_test(the_reference_of_the_submit_is_told),
         cmocka_unit_test(a_state_beyond_the_table_is_unknown),
         cmocka_unit_test(the_text_may_be_in_message_payload),
         cmocka_unit_test(network_error_code_is_err_where_the_text_has_none),
