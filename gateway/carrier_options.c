@@ -63,6 +63,7 @@ void carrier_options_fill(const struct config_carrier *k, struct carrier_tables 
         .service_type = k->service_type,
         .alphabet = (enum smpp_alphabet)k->default_alphabet,
         .validity = (enum smpp_validity)k->validity,
+        .messaging_mode = (enum smpp_messaging_mode)k->messaging_mode,
         .registered_delivery = (uint8_t)k->registered_delivery,
         .user_message_reference = k->user_message_reference,
         .receipt_utc_offset_min = k->receipt_utc_offset_min,

@@ -90,6 +90,7 @@ struct config_carrier {
     const char *service_type;
     int default_alphabet; /* enum smpp_alphabet */
     int validity;         /* enum smpp_validity */
+    int messaging_mode;   /* enum smpp_messaging_mode */
     uint32_t registered_delivery;
     const char *const *statuses; /* "0x0407=subscriber" */
     size_t n_statuses;

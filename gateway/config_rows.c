@@ -18,6 +18,12 @@ static const struct config_choice config_validities[] = {{"none", SMPP_VALIDITY_
                                                          {"relative", SMPP_VALIDITY_RELATIVE},
                                                          {"absolute", SMPP_VALIDITY_ABSOLUTE},
                                                          {NULL, 0}};
+static const struct config_choice config_messaging_modes[] = {
+    {"default", SMPP_MODE_DEFAULT},
+    {"datagram", SMPP_MODE_DATAGRAM},
+    {"forward", SMPP_MODE_FORWARD},
+    {"store-and-forward", SMPP_MODE_STORE_AND_FORWARD},
+    {NULL, 0}};
 static const struct config_choice config_id_modes[] = {
     {"auto", PIN_ID_AUTO},
     {"string", PIN_ID_STRING},

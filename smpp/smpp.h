@@ -34,6 +34,14 @@ struct smpp_str {
 
 enum smpp_alphabet { SMPP_GSM, SMPP_LATIN1, SMPP_ASCII }; /* what data_coding 0 means there */
 enum smpp_validity { SMPP_VALIDITY_NONE, SMPP_VALIDITY_RELATIVE, SMPP_VALIDITY_ABSOLUTE };
+/* Bits 1-0 of esm_class (5.2.12).  FORWARD: the answer comes when the handset has the message or
+ * has not, so it takes as long as that. */
+enum smpp_messaging_mode {
+    SMPP_MODE_DEFAULT,
+    SMPP_MODE_DATAGRAM,
+    SMPP_MODE_FORWARD,
+    SMPP_MODE_STORE_AND_FORWARD,
+};
 
 enum smpp_state {            /* of one bind */
                   SMPP_IDLE, /* waits for its next attempt (back-off) */
@@ -100,6 +108,7 @@ struct smpp_carrier_options {
     const char *service_type;
     enum smpp_alphabet alphabet;
     enum smpp_validity validity;
+    enum smpp_messaging_mode messaging_mode;
     uint8_t registered_delivery;
     bool user_message_reference;    /* each submit carries a number of its own, that of receipts */
     int32_t receipt_utc_offset_min; /* time zone of the dates in receipts */

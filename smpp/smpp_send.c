@@ -102,6 +102,7 @@ static int encode(struct smpp_session *s, const struct smpp_entry *e, size_t *le
         .dest_ton = o->dest_ton,
         .dest_npi = o->dest_npi,
         .destination = e->destination,
+        .esm_class = (uint8_t)o->messaging_mode,
         .validity_period = validity,
         .registered_delivery = o->registered_delivery,
         .data_coding = e->text.data_coding,

@@ -231,6 +231,17 @@ static void a_message_without_a_life_has_no_validity_period(void **state)
     assert_memory_equal(w.body, body, sizeof body - 1);
 }
 
+static void the_messaging_mode_stands_in_esm_class(void **state)
+{
+    (void)state;
+    static const char head[] = "\0\5\0ACME\0\1\1"
+                               "38591234567\0\2\0";
+    bound((struct smpp_carrier_options){.messaging_mode = SMPP_MODE_FORWARD});
+    assert_int_equal(submit(0), 0);
+    struct wire w = peer_expect(&peer, SUBMIT, 0);
+    assert_memory_equal(w.body, head, sizeof head - 1);
+}
+
 static void without_a_bound_bind_nothing_is_taken(void **state)
 {
     (void)state;
@@ -978,6 +989,7 @@ int main(void)
         T(the_text_of_a_message_is_gone_when_it_has_ended),
         T(a_message_goes_out_as_submit_sm_and_comes_back_accepted),
         T(a_message_without_a_life_has_no_validity_period),
+        T(the_messaging_mode_stands_in_esm_class),
         T(without_a_bound_bind_nothing_is_taken),
         T(what_cannot_be_sent_is_refused_at_once),
         T(messages_wait_for_room_up_to_the_bound_of_the_queue),
