@@ -1,9 +1,11 @@
 #include "gateway/carrier_options.h"
 
+#include "base/buf.h"
 #include "gateway/config.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* What the checks of the configuration let pass: "0x0407=subscriber". */
 static struct smpp_status_rule status_rule(const char *pair)
@@ -22,6 +24,72 @@ static struct smpp_status_rule status_rule(const char *pair)
         if (strcmp(end + 1, meanings[i].name) == 0)
             rule.meaning = meanings[i].meaning;
     return rule;
+}
+
+/* A word of a receipt, which ends at a blank, in capitals; false: it does not fit or is none. */
+static bool take_word(char *out, size_t size, const char *s, size_t len)
+{
+    if (len == 0 || len >= size)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] <= ' ' || s[i] > '~')
+            return false;
+        out[i] = s[i] >= 'a' && s[i] <= 'z' ? (char)(s[i] - 'a' + 'A') : s[i];
+    }
+    out[len] = '\0';
+    return true;
+}
+
+int carrier_state(const char *name)
+{
+    for (int state = 0; state <= 9; state++)
+        if (strcasecmp(name, smpp_message_state_name(state)) == 0)
+            return state;
+    return -1;
+}
+
+bool carrier_stat_rule(const char *pair, struct smpp_stat_rule *out)
+{
+    const char *equals = strrchr(pair, '=');
+    if (!equals || !take_word(out->stat, sizeof out->stat, pair, (size_t)(equals - pair)))
+        return false;
+    out->state = carrier_state(equals + 1);
+    return out->state >= 0;
+}
+
+bool carrier_error_rule(const char *pair, struct smpp_error_rule *out)
+{
+    static const enum smpp_error_class classes[] = {SMPP_ERROR_PERMANENT, SMPP_ERROR_TEMPORARY};
+    const char *equals = strchr(pair, '='), *colon = equals ? strchr(equals, ':') : NULL;
+    if (!colon || !take_word(out->err, sizeof out->err, pair, (size_t)(equals - pair)))
+        return false;
+    size_t len = (size_t)(colon - equals - 1);
+    out->class = SMPP_ERROR_UNKNOWN;
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
+        const char *name = smpp_error_class_name(classes[i]);
+        if (strlen(name) == len && memcmp(name, equals + 1, len) == 0)
+            out->class = classes[i];
+    }
+    for (const char *p = colon + 1; *p; p++)
+        if (*p < ' ' || *p > '~')
+            return false;
+    return out->class != SMPP_ERROR_UNKNOWN && colon[1] &&
+           str_copy(out->text, sizeof out->text, colon + 1);
+}
+
+static void fill_receipt_tables(const struct config_carrier *k, struct carrier_tables *t,
+                                struct smpp_carrier_options *o)
+{
+    for (size_t i = 0; i < k->n_receipt_states; i++)
+        (void)carrier_stat_rule(k->receipt_states[i], &t->receipt_states[i]);
+    for (size_t i = 0; i < k->n_receipt_errors; i++)
+        (void)carrier_error_rule(k->receipt_errors[i], &t->receipt_errors[i]);
+    for (size_t i = 0; i < k->n_final_states; i++)
+        o->final_states |= 1u << carrier_state(k->final_states[i]);
+    o->receipt_states = t->receipt_states;
+    o->n_receipt_states = k->n_receipt_states;
+    o->receipt_errors = t->receipt_errors;
+    o->n_receipt_errors = k->n_receipt_errors;
 }
 
 void carrier_options_fill(const struct config_carrier *k, struct carrier_tables *t,
@@ -66,6 +134,7 @@ void carrier_options_fill(const struct config_carrier *k, struct carrier_tables 
         .messaging_mode = (enum smpp_messaging_mode)k->messaging_mode,
         .registered_delivery = (uint8_t)k->registered_delivery,
         .user_message_reference = k->user_message_reference,
+        .receipt_dates = (enum smpp_receipt_dates)k->receipt_dates,
         .receipt_utc_offset_min = k->receipt_utc_offset_min,
         .receipt_without_esm_class = k->receipt_without_esm_class,
         .statuses = t->statuses,
@@ -74,4 +143,5 @@ void carrier_options_fill(const struct config_carrier *k, struct carrier_tables 
     };
     for (size_t i = 0; i < k->n_statuses; i++)
         t->statuses[i] = status_rule(k->statuses[i]);
+    fill_receipt_tables(k, t, o);
 }

@@ -75,7 +75,29 @@ struct pending_receipt {
     char carrier[PIN_CARRIER_SIZE];
     enum pin_attempt_state state;
     struct smpp_delivery handle;
+    /* As the operator wrote them, and what they mean there; for the log. */
+    bool is_stat_known;
+    char stat[SMPP_STAT_MAX + 1], err[SMPP_ERR_MAX + 1];
+    enum smpp_error_class err_class;
+    char err_text[SMPP_ERR_TEXT_MAX + 1];
 };
+
+static const char *text_or_null(const char *s)
+{
+    return s[0] ? s : NULL;
+}
+
+/* A word that no table has is told where only warnings are. */
+static void log_receipt(const struct pending_receipt *p, const struct pin_answer *a)
+{
+    bool is_fine = a->result == 0 && p->is_stat_known;
+    LOG(is_fine ? LOG_LV_INFO : LOG_LV_WARN, text_or_null(a->pin_id), "receipt",
+        KV_S("carrier", p->carrier), KV_S("state", pin_attempt_state_name(p->state)),
+        KV_S("stat", text_or_null(p->stat)), KV_S("err", text_or_null(p->err)),
+        KV_S("err_class", p->err_text[0] ? smpp_error_class_name(p->err_class) : NULL),
+        KV_S("err_text", text_or_null(p->err_text)), KV_S("result", err_name(a->result)),
+        KV_S("verdict", a->result ? NULL : pin_verdict_name(a->verdict)));
+}
 
 static void receipt_done_cb(void *arg, const struct pin_answer *a)
 {
@@ -83,10 +105,7 @@ static void receipt_done_cb(void *arg, const struct pin_answer *a)
     struct carrier *c = find(p->all, p->carrier);
     p->all->info.receipts_open--;
     p->all->info.receipts_deferred += a->result != 0;
-    LOG(a->result ? LOG_LV_WARN : LOG_LV_INFO, a->pin_id[0] ? a->pin_id : NULL, "receipt",
-        KV_S("carrier", p->carrier), KV_S("state", pin_attempt_state_name(p->state)),
-        KV_S("result", err_name(a->result)),
-        KV_S("verdict", a->result ? NULL : pin_verdict_name(a->verdict)));
+    log_receipt(p, a);
     if (c && c->smpp)
         smpp_delivery_done(c->smpp, p->handle, a->result ? ESME_RX_T_APPN : ESME_ROK);
     free(p);
@@ -117,6 +136,15 @@ static void fill_receipt(const struct carrier *c, const struct smpp_receipt *r,
     };
 }
 
+static void keep_for_log(struct pending_receipt *p, const struct smpp_receipt *r)
+{
+    p->is_stat_known = r->state_known;
+    p->err_class = r->err_class;
+    str_copy_n(p->stat, sizeof p->stat, r->stat.p ? r->stat.p : "", r->stat.len);
+    str_copy_n(p->err, sizeof p->err, r->err.p ? r->err.p : "", r->err.len);
+    str_copy(p->err_text, sizeof p->err_text, r->err_text ? r->err_text : "");
+}
+
 static int hand_to_ledger(struct carrier *c, const struct smpp_receipt *r,
                           struct smpp_delivery handle)
 {
@@ -128,6 +156,7 @@ static int hand_to_ledger(struct carrier *c, const struct smpp_receipt *r,
         return ERR_NOMEM;
     *p = (struct pending_receipt){.all = c->all, .handle = handle};
     str_copy(p->carrier, sizeof p->carrier, c->config->name);
+    keep_for_log(p, r);
     fill_receipt(c, r, named ? &from : NULL, &receipt);
     p->state = receipt.state;
     int err = pin_ledger_receipt(c->all->env.ledger, &receipt, receipt_done_cb, p);

@@ -95,9 +95,16 @@ struct config_carrier {
     const char *const *statuses; /* "0x0407=subscriber" */
     size_t n_statuses;
     bool user_message_reference;
-    int message_id; /* enum pin_id_mode */
+    int message_id;    /* enum pin_id_mode */
+    int receipt_dates; /* enum smpp_receipt_dates */
     int32_t receipt_utc_offset_min;
     bool receipt_without_esm_class;
+    const char *const *receipt_states; /* "ACKED=DELIVERED" */
+    size_t n_receipt_states;
+    const char *const *final_states; /* "DELIVERED" */
+    size_t n_final_states;
+    const char *const *receipt_errors; /* "069=temporary:absent subscriber" */
+    size_t n_receipt_errors;
 };
 
 struct config_route {

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #define PASSWORD_MAX 8 /* octets, SMPP 3.4 section 5.2.2 without its NUL */
@@ -139,6 +140,28 @@ static int check_tls(struct config_reader *r, const struct config_section *at,
     return 0;
 }
 
+/* Lists of pairs: what stands before the sign may stand there once. */
+static int check_pairs(struct config_reader *r, const struct config_section *at, const char *key,
+                       const char *const *pairs, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        int len = (int)strcspn(pairs[i], "=");
+        for (size_t j = 0; j < i; j++)
+            if (strncasecmp(pairs[i], pairs[j], (size_t)len + 1) == 0)
+                return FAIL_KEY(r, at, key, "\"%.*s\" stands in the list twice", len, pairs[i]);
+    }
+    return 0;
+}
+
+static int check_receipts(struct config_reader *r, const struct config_section *at,
+                          const struct config_carrier *c)
+{
+    int err = check_pairs(r, at, "receipt_states", c->receipt_states, c->n_receipt_states);
+    if (!err)
+        err = check_pairs(r, at, "receipt_errors", c->receipt_errors, c->n_receipt_errors);
+    return err ? err : check_pairs(r, at, "final_states", c->final_states, c->n_final_states);
+}
+
 static int check_carrier(struct config_reader *r, const struct config_section *at,
                          struct config_carrier *c)
 {
@@ -152,6 +175,8 @@ static int check_carrier(struct config_reader *r, const struct config_section *a
         err = check_npi(r, at, "dest_npi", (int32_t)c->dest_npi);
     if (!err)
         err = check_tls(r, at, c);
+    if (!err)
+        err = check_receipts(r, at, c);
     return err ? err : check_password(r, at, c);
 }
 

@@ -24,6 +24,10 @@ static const struct config_choice config_messaging_modes[] = {
     {"forward", SMPP_MODE_FORWARD},
     {"store-and-forward", SMPP_MODE_STORE_AND_FORWARD},
     {NULL, 0}};
+static const struct config_choice config_receipt_dates[] = {{"auto", SMPP_DATES_AUTO},
+                                                            {"seconds", SMPP_DATES_SECONDS},
+                                                            {"year-first", SMPP_DATES_YEAR_FIRST},
+                                                            {NULL, 0}};
 static const struct config_choice config_id_modes[] = {
     {"auto", PIN_ID_AUTO},
     {"string", PIN_ID_STRING},

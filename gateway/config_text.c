@@ -2,6 +2,7 @@
 #include "gateway/config_private.h"
 
 #include "base/result.h"
+#include "gateway/carrier_options.h"
 #include "store/store.h"
 
 #include <arpa/inet.h>
@@ -128,6 +129,33 @@ const char *config_status_check(const char *s)
             if (strcmp(end, meanings[i]) == 0)
                 return NULL;
     return "STATUS=MEANING, such as 0x0407=subscriber; MEANING is throttle, route or subscriber";
+}
+
+#define STATES                                                                                     \
+    "SCHEDULED, ENROUTE, DELIVERED, EXPIRED, DELETED, UNDELIVERABLE, ACCEPTED, UNKNOWN, REJECTED"  \
+    " or SKIPPED"
+
+const char *config_stat_check(const char *s)
+{
+    struct smpp_stat_rule rule;
+    return carrier_stat_rule(s, &rule) ? NULL
+                                       : "STAT=STATE, such as ACKED=DELIVERED; STAT is a word of "
+                                         "up to 32 characters, STATE is"
+                                         " one of " STATES;
+}
+
+const char *config_state_check(const char *s)
+{
+    return carrier_state(s) >= 0 ? NULL : "one of " STATES;
+}
+
+const char *config_error_check(const char *s)
+{
+    struct smpp_error_rule rule;
+    return carrier_error_rule(s, &rule)
+               ? NULL
+               : "CODE=CLASS:TEXT, such as 069=temporary:absent subscriber; CODE has up to 32"
+                 " characters, CLASS is permanent or temporary, TEXT has up to 80 ASCII characters";
 }
 
 /* UTC, or sign, two digits of hours up to 14, colon, two digits of minutes. */

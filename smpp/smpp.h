@@ -74,6 +74,31 @@ struct smpp_status_rule {
 };
 #define SMPP_STATUS_RULES_MAX 64
 
+/* How a date of twelve digits in a receipt is read: YYMMDDhhmmss, YYYYMMDDhhmm, or whichever of the
+ * two is nearer to now. */
+enum smpp_receipt_dates { SMPP_DATES_AUTO, SMPP_DATES_SECONDS, SMPP_DATES_YEAR_FIRST };
+
+/* What a word of stat: means at one operator, in any case (quirks 24 and 25).  A message_state TLV
+ * counts as its word of Appendix B. */
+#define SMPP_STAT_MAX 32 /* octets */
+struct smpp_stat_rule {
+    char stat[SMPP_STAT_MAX + 1];
+    int state; /* message_state 0..9 */
+};
+#define SMPP_STAT_RULES_MAX 64
+
+/* What an error code in receipts means at one operator, in any case (quirk 30). */
+enum smpp_error_class { SMPP_ERROR_UNKNOWN, SMPP_ERROR_TEMPORARY, SMPP_ERROR_PERMANENT };
+const char *smpp_error_class_name(enum smpp_error_class class);
+#define SMPP_ERR_MAX      32 /* octets */
+#define SMPP_ERR_TEXT_MAX 80
+struct smpp_error_rule {
+    char err[SMPP_ERR_MAX + 1];
+    enum smpp_error_class class;
+    char text[SMPP_ERR_TEXT_MAX + 1];
+};
+#define SMPP_ERROR_RULES_MAX 128
+
 /* All strings are copied.  Zero of a time or a count means its default, named beside it. */
 struct smpp_carrier_options {
     const char *name;         /* for log lines; [a-z0-9-] */
@@ -110,7 +135,8 @@ struct smpp_carrier_options {
     enum smpp_validity validity;
     enum smpp_messaging_mode messaging_mode;
     uint8_t registered_delivery;
-    bool user_message_reference;    /* each submit carries a number of its own, that of receipts */
+    bool user_message_reference; /* each submit carries a number of its own, that of receipts */
+    enum smpp_receipt_dates receipt_dates;
     int32_t receipt_utc_offset_min; /* time zone of the dates in receipts */
     bool
         receipt_without_esm_class; /* treat deliver_sm with id: and stat: as a receipt (quirk 13) */
@@ -120,7 +146,15 @@ struct smpp_carrier_options {
     const char *tls_name; /* to verify and for SNI; NULL or "": the host as it is dialled */
     const struct smpp_status_rule *statuses; /* copied; others mean what the book says */
     size_t n_statuses;
-    bool is_held; /* does not bind before smpp_carrier_start() */
+    const struct smpp_stat_rule
+        *receipt_states; /* copied; other words mean what they do elsewhere */
+    size_t n_receipt_states;
+    const struct smpp_error_rule *receipt_errors; /* copied */
+    size_t n_receipt_errors;
+    uint32_t
+        final_states; /* a bit for each state (1 << 2: DELIVERED) after which no further receipt
+                         is expected; 0: all but SCHEDULED, ENROUTE, ACCEPTED and UNKNOWN */
+    bool is_held;     /* does not bind before smpp_carrier_start() */
 };
 
 struct smpp_message {
@@ -175,8 +209,12 @@ struct smpp_delivery {
 struct smpp_receipt {
     struct smpp_str id, sub, dlvrd, submit_date, done_date, stat, err, text; /* as they stand */
     int state;                        /* message_state 0..9 (5.2.28), -1: none */
-    bool state_known;                 /* false: state is 7 because stat is not in the table */
+    bool state_known;                 /* false: state is 7 because stat is in no table */
     bool final;                       /* no further receipt is expected */
+    const char *word;                 /* of a table, that state comes from ("DELIVRD"), or NULL */
+    enum smpp_error_class err_class;  /* of err, and its text, by the operator's table */
+    const char *err_text;             /* NULL: err is not in it */
+    const char *conflict;             /* "id" or "state": text and TLV differ, or NULL */
     int64_t submit_ms, done_ms;       /* Unix ms, -1: no usable date */
     struct smpp_str source_addr;      /* the handset */
     struct smpp_str destination_addr; /* our sender */
@@ -286,6 +324,9 @@ struct smpp_carrier_info {
     int64_t oldest_ms; /* so long the next of them has waited, 0: there is none */
 };
 void smpp_carrier_info(const struct smpp_carrier *c, struct smpp_carrier_info *out);
+
+/* The text of an error code in the carrier's receipts, NULL where receipt_errors has none. */
+const char *smpp_carrier_error_text(const struct smpp_carrier *c, const char *err);
 
 /* Facts of the protocol (smpp_const.def). */
 const char *smpp_status_name(uint32_t status); /* "ESME_RTHROTTLED", "vendor", "reserved" */

@@ -295,17 +295,25 @@ static void room_cb(void *owner)
         pump(c);
 }
 
+/* Once per connection: an operator that does so does it in every receipt. */
+static void tell_conflict(struct smpp_session *s, const struct smpp_receipt *r)
+{
+    if (!r->conflict || s->conflict_told == s->serial)
+        return;
+    s->conflict_told = s->serial;
+    LOG(LOG_LV_WARN, s->id, "receipt_conflict", KV_S("field", r->conflict),
+        KV_SN("message_id", r->id.p, r->id.len), KV_SN("stat", r->stat.p, r->stat.len),
+        KV_S("state", smpp_message_state_name(r->state)), KV_S("taken", "TLV"));
+}
+
 static void delivery_cb(void *owner, struct smpp_session *s, const struct smpp_pdu *pdu,
                         struct smpp_delivery handle)
 {
     struct smpp_carrier *c = owner;
-    struct smpp_receipt_options options = {
-        .utc_offset_min = c->config.o.receipt_utc_offset_min,
-        .without_esm_class = c->config.o.receipt_without_esm_class,
-    };
     struct smpp_receipt receipt;
-    if (smpp_receipt_from_pdu(pdu, &options, &receipt)) {
+    if (smpp_receipt_from_pdu(pdu, &c->config.o, &receipt)) {
         s->counts.receipts++;
+        tell_conflict(s, &receipt);
         if (c->events.receipt_cb)
             c->events.receipt_cb(c->events.arg, c, &receipt, handle);
         else

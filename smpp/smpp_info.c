@@ -1,6 +1,10 @@
 /* What a carrier and its binds look like from outside. */
 #include "smpp/smpp_carrier.h"
 
+#include "smpp/smpp_receipt_table.h"
+
+#include <string.h>
+
 uint32_t smpp_carrier_bind_count(const struct smpp_carrier *c)
 {
     return c->n_links;
@@ -43,4 +47,11 @@ void smpp_carrier_info(const struct smpp_carrier *c, struct smpp_carrier_info *o
     *out = (struct smpp_carrier_info){.carrier = c->config.o.name, .queued = c->queued};
     if (c->queue)
         out->oldest_ms = mono_diff_ms(mono_now(), c->queue->since);
+}
+
+const char *smpp_carrier_error_text(const struct smpp_carrier *c, const char *err)
+{
+    const struct smpp_error_rule *rule = smpp_error_find(&c->config.o,
+                                                         (struct smpp_str){err, strlen(err)});
+    return rule ? rule->text : NULL;
 }

@@ -150,7 +150,7 @@ static void answer(struct smpp_inspection *out, uint32_t command_id, uint32_t st
 
 static void react(const struct smpp_pdu *pdu, int32_t utc_offset_min, struct smpp_inspection *out)
 {
-    struct smpp_receipt_options options = {.utc_offset_min = utc_offset_min};
+    struct smpp_carrier_options options = {.receipt_utc_offset_min = utc_offset_min};
     uint32_t response = out->command_id | SMPP_RESPONSE;
     out->reaction = reaction_to(out->command_id);
     if (out->reaction == SMPP_REACTION_UNBIND) {
@@ -240,7 +240,7 @@ void smpp_inspect(const uint8_t *p, size_t len, int32_t receipt_utc_offset_min,
 bool smpp_inspect_receipt(const char *text, size_t len, int32_t receipt_utc_offset_min,
                           struct smpp_receipt *out)
 {
-    struct smpp_receipt_options options = {.utc_offset_min = receipt_utc_offset_min};
+    struct smpp_carrier_options options = {.receipt_utc_offset_min = receipt_utc_offset_min};
     return smpp_receipt_parse(text, len, &options, out);
 }
 

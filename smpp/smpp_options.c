@@ -118,6 +118,10 @@ static int check_texts(struct smpp_carrier_options *o)
         return refuse(o, "tls_key_file");
     if (o->n_statuses > SMPP_STATUS_RULES_MAX)
         return refuse(o, "statuses");
+    if (o->n_receipt_states > SMPP_STAT_RULES_MAX)
+        return refuse(o, "receipt_states");
+    if (o->n_receipt_errors > SMPP_ERROR_RULES_MAX)
+        return refuse(o, "receipt_errors");
     if (o->password && o->password->len > 8)
         return refuse(o, "password"); /* the option's name, not its value */
     return 0;
@@ -146,16 +150,26 @@ static int copy_hosts(struct smpp_carrier_options *o, const char *const *from)
     return 0;
 }
 
-static int copy_statuses(struct smpp_carrier_options *o)
+/* An own copy of size octets; NULL where there is none. */
+static const void *copy_of(const void *from, size_t size, int *err)
 {
-    const struct smpp_status_rule *from = o->statuses;
-    size_t size = o->n_statuses * sizeof *from;
-    struct smpp_status_rule *own = size ? malloc(size) : NULL;
-    o->statuses = own;
-    if (!own)
-        return size ? ERR_NOMEM : 0;
-    memcpy(own, from, size);
-    return 0;
+    void *own = size ? malloc(size) : NULL;
+    if (own)
+        memcpy(own, from, size);
+    else if (size)
+        *err = ERR_NOMEM;
+    return own;
+}
+
+static int copy_rules(struct smpp_carrier_options *o)
+{
+    int err = 0;
+    o->statuses = copy_of(o->statuses, o->n_statuses * sizeof *o->statuses, &err);
+    o->receipt_states = copy_of(o->receipt_states, o->n_receipt_states * sizeof *o->receipt_states,
+                                &err);
+    o->receipt_errors = copy_of(o->receipt_errors, o->n_receipt_errors * sizeof *o->receipt_errors,
+                                &err);
+    return err;
 }
 
 static int load_tls(struct smpp_config *c)
@@ -183,7 +197,7 @@ int smpp_config_init(struct smpp_config *c, const struct smpp_carrier_options *o
     err = copy_texts(&c->o);
     if (copy_hosts(&c->o, options->hosts) != 0)
         err = ERR_NOMEM;
-    if (copy_statuses(&c->o) != 0)
+    if (copy_rules(&c->o) != 0)
         err = ERR_NOMEM;
     if (options->password && options->password->len &&
         secret_set(&c->password, options->password->data, options->password->len) != 0)
@@ -204,6 +218,8 @@ void smpp_config_clear(struct smpp_config *c)
         free((void *)(uintptr_t)c->o.hosts[i]);
     free((void *)(uintptr_t)c->o.hosts);
     free((void *)(uintptr_t)c->o.statuses);
+    free((void *)(uintptr_t)c->o.receipt_states);
+    free((void *)(uintptr_t)c->o.receipt_errors);
     secret_clear(&c->password);
     SSL_CTX_free(c->tls); /* connections that are up hold it, too */
     *c = (struct smpp_config){0};

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "smpp/smpp_const.h"
+#include "smpp/smpp_receipt_table.h"
 
 #include <string.h>
 #include <strings.h>
@@ -26,19 +27,6 @@ static const struct {
 };
 #define N_KEYS   (sizeof keys / sizeof keys[0])
 #define KEY_TEXT (N_KEYS - 1)
-
-/* Appendix B, the states of SMPP 5.0, and the spellings met in the field. */
-static const struct {
-    const char *stat;
-    int state;
-} stats[] = {
-    {"DELIVRD", 2},   {"ENROUTE", 1},      {"EXPIRED", 3},       {"DELETED", 4},
-    {"UNDELIV", 5},   {"ACCEPTD", 6},      {"UNKNOWN", 7},       {"REJECTD", 8},
-    {"SCHEDULED", 0}, {"SKIPPED", 9},      {"DELIVERED", 2},     {"UNDELIVERED", 5},
-    {"FAILED", 5},    {"ACCEPTED", 6},     {"UNDELIVERABLE", 5}, {"REJECTED", 8},
-    {"ACKED", 6},     {"DND_REJECTED", 8}, {"BUFFRED", 6},       {"BUFFERD", 6},
-    {"BUFFERED", 6},
-};
 
 static bool is_letter(char c)
 {
@@ -157,22 +145,21 @@ static int64_t read_date(const char *d, size_t n, size_t year_digits)
 
 /* YYMMDDhhmmss or YYYYMMDDhhmm: the operator's way where it is told, else what is nearest to now.
  */
-static int64_t read_twelve(const char *d, const struct smpp_receipt_options *options)
+static int64_t read_twelve(const char *d, const struct smpp_carrier_options *o)
 {
     int64_t seconds = read_date(d, 12, 2), year_first = read_date(d, 12, 4);
-    int64_t offset_ms = options->utc_offset_min * INT64_C(60000);
     if (seconds < 0 || year_first < 0)
         return seconds < 0 ? year_first : seconds;
-    if (options->date_year_first || options->date_seconds)
-        return options->date_year_first ? year_first : seconds;
-    int64_t now = wall_ms() + offset_ms;
+    if (o->receipt_dates != SMPP_DATES_AUTO)
+        return o->receipt_dates == SMPP_DATES_YEAR_FIRST ? year_first : seconds;
+    int64_t now = wall_ms() + o->receipt_utc_offset_min * INT64_C(60000);
     int64_t a = now > seconds ? now - seconds : seconds - now;
     int64_t b = now > year_first ? now - year_first : year_first - now;
     return a <= b ? seconds : year_first;
 }
 
 /* Unix ms, -1 where it is no date. */
-static int64_t parse_date(struct smpp_str s, const struct smpp_receipt_options *options)
+static int64_t parse_date(struct smpp_str s, const struct smpp_carrier_options *o)
 {
     char d[14];
     size_t n = 0;
@@ -191,33 +178,29 @@ static int64_t parse_date(struct smpp_str s, const struct smpp_receipt_options *
     else if (n == 14 || (n == 12 && separated))
         ms = read_date(d, n, 4);
     else if (n == 12)
-        ms = read_twelve(d, options);
-    return ms < 0 ? -1 : ms - options->utc_offset_min * INT64_C(60000);
+        ms = read_twelve(d, o);
+    return ms < 0 ? -1 : ms - o->receipt_utc_offset_min * INT64_C(60000);
 }
 
-static void set_state(struct smpp_receipt *out, int state, bool known)
+static void set_state(struct smpp_receipt *out, const struct smpp_carrier_options *o,
+                      const struct smpp_stat *stat)
 {
-    out->state = known ? state : 7;
-    out->state_known = known;
-    out->final = known && ((state >= 2 && state <= 5) || state >= 8);
+    out->state = stat ? stat->state : 7;
+    out->state_known = stat != NULL;
+    out->word = stat ? stat->word : NULL;
+    out->final = stat && smpp_state_is_final(o, stat->state);
 }
 
-/* Only the word at its beginning: "FAILED:Mob. Abst." says FAILED. */
-static void state_from_stat(struct smpp_receipt *out)
+static void set_err(struct smpp_receipt *out, const struct smpp_carrier_options *o,
+                    struct smpp_str err)
 {
-    size_t len = 0;
-    while (len < out->stat.len && (is_letter(out->stat.p[len]) || out->stat.p[len] == '_'))
-        len++;
-    for (size_t i = 0; i < sizeof stats / sizeof stats[0]; i++) {
-        if (strlen(stats[i].stat) == len && strncasecmp(stats[i].stat, out->stat.p, len) == 0) {
-            set_state(out, stats[i].state, true);
-            return;
-        }
-    }
-    set_state(out, 7, false);
+    const struct smpp_error_rule *rule = smpp_error_find(o, err);
+    out->err = err;
+    out->err_class = rule ? rule->class : SMPP_ERROR_UNKNOWN;
+    out->err_text = rule ? rule->text : NULL;
 }
 
-bool smpp_receipt_parse(const char *text, size_t len, const struct smpp_receipt_options *options,
+bool smpp_receipt_parse(const char *text, size_t len, const struct smpp_carrier_options *o,
                         struct smpp_receipt *out)
 {
     *out = (struct smpp_receipt){
@@ -226,20 +209,45 @@ bool smpp_receipt_parse(const char *text, size_t len, const struct smpp_receipt_
         len--;
     if (len)
         scan_text((struct smpp_str){text, len}, out);
+    struct smpp_stat stat;
     if (out->stat.len)
-        state_from_stat(out);
-    out->submit_ms = parse_date(out->submit_date, options);
-    out->done_ms = parse_date(out->done_date, options);
+        set_state(out, o, smpp_stat_find(o, out->stat, &stat) ? &stat : NULL);
+    set_err(out, o, out->err);
+    out->submit_ms = parse_date(out->submit_date, o);
+    out->done_ms = parse_date(out->done_date, o);
     return out->id.len || out->stat.len;
 }
 
-static void state_from_tlv(const struct smpp_tlv *tlv, struct smpp_receipt *out)
+/* message_state wins; where it and the text say the same by the book, the operator's meaning of the
+ * word counts.  A value that is no state leaves the text alone. */
+static void state_from_tlv(const struct smpp_tlv *tlv, const struct smpp_carrier_options *o,
+                           struct smpp_receipt *out)
 {
     unsigned state = 0; /* one octet by the book, two by some */
+    struct smpp_stat by_text;
     for (size_t i = 0; i < tlv->len; i++)
         state = state > 9 ? state : state << 8 | tlv->value[i];
-    if (tlv->len)
-        set_state(out, (int)state, state <= 9);
+    if (tlv->len == 0 || (state > 9 && out->state >= 0))
+        return;
+    if (state > 9) {
+        set_state(out, o, NULL);
+        return;
+    }
+    if (out->stat.len && smpp_stat_find(NULL, out->stat, &by_text) && by_text.state == (int)state)
+        return;
+    struct smpp_stat by_tlv = smpp_stat_of_state(o, (int)state);
+    if (out->state >= 0 && out->state_known && out->state != by_tlv.state)
+        out->conflict = "state";
+    set_state(out, o, &by_tlv);
+}
+
+static void id_from_tlv(struct smpp_str id, struct smpp_receipt *out)
+{
+    if (!id.len)
+        return;
+    if (out->id.len && (out->id.len != id.len || strncasecmp(out->id.p, id.p, id.len) != 0))
+        out->conflict = "id";
+    out->id = id;
 }
 
 /* Network type and a number of two octets (5.3.2.31); some send the digits of a text. */
@@ -259,7 +267,7 @@ static struct smpp_str network_error(const struct smpp_pdu *pdu)
     return (struct smpp_str){digits, n};
 }
 
-bool smpp_receipt_from_pdu(const struct smpp_pdu *pdu, const struct smpp_receipt_options *options,
+bool smpp_receipt_from_pdu(const struct smpp_pdu *pdu, const struct smpp_carrier_options *o,
                            struct smpp_receipt *out)
 {
     if (pdu->command_id != (uint32_t)SMPP_DELIVER_SM && pdu->command_id != (uint32_t)SMPP_DATA_SM)
@@ -268,18 +276,16 @@ bool smpp_receipt_from_pdu(const struct smpp_pdu *pdu, const struct smpp_receipt
     struct smpp_str id = smpp_pdu_tlv_str(pdu, SMPP_TLV_RECEIPTED_MESSAGE_ID);
     const struct smpp_tlv *state = smpp_pdu_tlv(pdu, SMPP_TLV_MESSAGE_STATE);
     const struct smpp_tlv *reference = smpp_pdu_tlv(pdu, SMPP_TLV_USER_MESSAGE_REFERENCE);
-    smpp_receipt_parse(text.p, text.len, options, out);
-    bool by_text = options->without_esm_class && out->id.len && out->stat.len;
+    smpp_receipt_parse(text.p, text.len, o, out);
+    bool by_text = o->receipt_without_esm_class && out->id.len && out->stat.len;
     if (!(smpp_pdu_int(pdu, SMPP_F_ESM_CLASS) & ESM_RECEIPT_MASK) && !id.p && !state && !by_text)
         return false;
-    if (id.len)
-        out->id = id;
     if (state)
-        state_from_tlv(state, out);
-    if (!out->err.len) {
-        struct smpp_str err = network_error(pdu);
-        out->err = err.len ? err : out->err;
-    }
+        state_from_tlv(state, o, out);
+    id_from_tlv(id, out);
+    struct smpp_str err = network_error(pdu);
+    if (!out->err.len && err.len)
+        set_err(out, o, err);
     if (reference && reference->len == 2)
         out->reference = reference->value[0] << 8 | reference->value[1];
     out->source_addr = smpp_pdu_str(pdu, SMPP_F_SOURCE_ADDR);

@@ -3,27 +3,21 @@
  *
  * The text (SMPP 3.4 Appendix B) is scanned by key, in any case and order, at a non-letter
  * boundary; every field is optional and no date fails a receipt.  TLVs win over the text field by
- * field; network_error_code is err where the text has none.  Total on every input.  The views
- * point into the PDU, but err may be in a buffer of this file: until the next call.
+ * field; network_error_code is err where the text has none.  Total on every input.  Of the options
+ * those of receipts count.  The views point into the PDU, but err may be in a buffer of this file:
+ * until the next call.
  */
 #ifndef SMPP_SMPP_RECEIPT_H
 #define SMPP_SMPP_RECEIPT_H
 
 #include "smpp/smpp_decode.h"
 
-struct smpp_receipt_options {
-    int32_t utc_offset_min;
-    bool without_esm_class; /* quirk 13: id: and stat: in the text are enough */
-    bool date_year_first;   /* 12 digits are YYYYMMDDhhmm */
-    bool date_seconds;      /* 12 digits are YYMMDDhhmmss; neither: the reading nearest to now */
-};
-
 /* Is it a receipt (esm_class bits 2-5, or TLVs, or by option its text)?  Fills *out when so. */
-bool smpp_receipt_from_pdu(const struct smpp_pdu *pdu, const struct smpp_receipt_options *options,
+bool smpp_receipt_from_pdu(const struct smpp_pdu *pdu, const struct smpp_carrier_options *o,
                            struct smpp_receipt *out);
 
 /* The text alone; false: not a receipt (neither an id nor a stat is in it).  Fills *out anyway. */
-bool smpp_receipt_parse(const char *text, size_t len, const struct smpp_receipt_options *options,
+bool smpp_receipt_parse(const char *text, size_t len, const struct smpp_carrier_options *o,
                         struct smpp_receipt *out);
 
 #endif

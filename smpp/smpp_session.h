@@ -88,8 +88,9 @@ struct smpp_session {
     int64_t since_ms;
     struct mono bound_at;
 
-    uint64_t serial; /* of the connection */
-    char host[256];  /* as it is dialled */
+    uint64_t serial;        /* of the connection */
+    uint64_t conflict_told; /* serial of the last one whose receipts contradicted themselves */
+    char host[256];         /* as it is dialled */
     struct smpp_address address;
     struct smpp_lookup *lookup;
     struct smpp_conn *conn;

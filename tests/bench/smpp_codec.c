@@ -56,7 +56,7 @@ static void decode_cb(void)
 
 static void receipt_cb(void)
 {
-    static const struct smpp_receipt_options options;
+    static const struct smpp_carrier_options options;
     static struct smpp_pdu pdu;
     struct smpp_receipt r;
     if (!pdu.command_length)

@@ -43,7 +43,7 @@ static void check_pdu(const struct smpp_frame *f, const struct smpp_pdu *pdu)
 
 static void check_receipt(const struct smpp_frame *f, const struct smpp_pdu *pdu)
 {
-    const struct smpp_receipt_options options = {.without_esm_class = true};
+    const struct smpp_carrier_options options = {.receipt_without_esm_class = true};
     struct smpp_receipt r;
     if (!smpp_receipt_from_pdu(pdu, &options, &r))
         return;

@@ -29,12 +29,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     clock_set_source(&source);
     if (size == 0)
         return 0;
-    const struct smpp_receipt_options options = {
-        .utc_offset_min = data[0] & 4   ? 840
-                          : data[0] & 8 ? -720
-                                        : 0,
-        .date_year_first = data[0] & 1,
-        .date_seconds = data[0] & 2,
+    static const struct smpp_stat_rule states[] = {{"0", 2}, {"FAILED", 3}, {"FAILED:", 8}};
+    static const struct smpp_error_rule errors[] = {{"0", SMPP_ERROR_PERMANENT, "x"}};
+    const struct smpp_carrier_options options = {
+        .receipt_states = states,
+        .n_receipt_states = data[0] & 16 ? 3 : 0,
+        .receipt_errors = errors,
+        .n_receipt_errors = data[0] & 16 ? 1 : 0,
+        .receipt_utc_offset_min = data[0] & 4   ? 840
+                                  : data[0] & 8 ? -720
+                                                : 0,
+        .receipt_dates = (enum smpp_receipt_dates)((data[0] & 3) % 3),
     };
     const char *text = (const char *)data + 1;
     struct smpp_receipt r;

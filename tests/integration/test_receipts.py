@@ -1,6 +1,9 @@
 """Receipts and answers as the field sends them: each quirk of node-smpp that concerns a PIN."""
+import socket
+
 import pytest
 
+import wire
 from procs import wait_for
 from world import number, pin_in
 
@@ -116,3 +119,92 @@ def test_a_receipt_text_without_esm_class_is_taken_where_the_carrier_says_so(wor
     sent = account.send(number(), q="dlresm0")
     wait_for(lambda: smsc.events("resp", cmd="deliver_sm_resp", st=0), "deliver_sm_resp ESME_ROK")
     account.wait_attempt(sent["pinId"], "DELIVERED" if taken else "ACCEPTED")
+
+
+# --- what an operator's own tables say
+
+def tlv(tag, value):
+    return tag.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value
+
+
+def receipt(message_id, to, text, seq=1, tail=b""):
+    return wire.deliver(seq, to, "1971", f"id:{message_id} {text}".encode("latin1"), tail=tail)
+
+
+def receipt_lines(gateway):
+    return [line for line in gateway.log().splitlines() if " event=receipt " in line]
+
+
+def test_q24_a_stat_that_no_table_has_is_recorded_as_unknown_and_logged_as_it_stands(world):
+    smsc = world.scripted()
+    gateway, account = world.start({"acme": smsc})
+    to = number()
+    sent = account.send(to)
+    smsc.say(receipt(1, to, "stat:Kaputt! err:0x1"))
+    account.wait_attempt(sent["pinId"], "UNKNOWN")
+    assert account.attempts(sent["pinId"])[-1]["err"] == "0x1"
+    [line] = receipt_lines(gateway)
+    assert " warn " in line and " stat=Kaputt! " in line and " err=0x1 " in line and " state=UNKNOWN " in line
+    smsc.say(receipt(1, to, "stat:DELIVRD err:000", 2))  # it was not the end
+    account.wait_attempt(sent["pinId"], "DELIVERED")
+
+
+def test_q24_q25_q30_tables_of_a_carrier_count_and_a_reload_swaps_them(world):
+    smsc = world.scripted()
+    keys = {"port": smsc.port, "receipt_states": ["0=DELIVERED", "kaputt=UNDELIVERABLE"],
+            "final_states": ["DELIVERED", "UNDELIVERABLE", "ACCEPTED"],
+            "receipt_errors": ["00B=permanent:no such number: ever"]}
+    gateway, account = world.start({"acme": keys})
+    serial = iter(range(1, 100))
+
+    def outcome(text, state):
+        to, n = number(), next(serial)
+        sent = account.send(to)
+        smsc.say(receipt(n, to, text, n))
+        account.wait_attempt(sent["pinId"], state)
+        return account.attempts(sent["pinId"])[-1]
+
+    assert "doneAt" in outcome("stat:0", "DELIVERED")
+    assert "doneAt" in outcome("stat:ACCEPTD", "ACCEPTED")
+    assert "doneAt" not in outcome("stat:EXPIRED", "EXPIRED")
+    attempt = outcome("stat:KAPUTT err:00b", "UNDELIVERABLE")
+    assert "doneAt" in attempt and attempt["err"] == "00b"
+    line = receipt_lines(gateway)[-1]
+    assert ' err=00b err_class=permanent err_text="no such number: ever" ' in line and " info " in line
+    gateway.configure({"acme": {"port": smsc.port, "receipt_errors": ["00b=temporary:out of reach"]}})
+    assert gateway.ctl("reload")["changed"] == ["acme"]
+    assert "doneAt" not in outcome("stat:ACCEPTD", "ACCEPTED")
+    assert "doneAt" not in outcome("stat:kaputt err:00B", "UNKNOWN")
+    assert ' err=00B err_class=temporary err_text="out of reach" ' in receipt_lines(gateway)[-1]
+    assert len(smsc.received(wire.BIND_TRX)) == 1
+
+
+@pytest.mark.parametrize("dates,done", [("seconds", 1604196030000), ("year-first", 1293928200000)])
+def test_q22_twelve_digits_are_read_as_the_carrier_says(world, dates, done):
+    smsc = world.scripted()
+    _, account = world.start({"acme": {"port": smsc.port, "receipt_dates": dates, "receipt_time_zone": "-03:30"}})
+    to = number()
+    sent = account.send(to)
+    smsc.say(receipt(1, to, "done date:201101020030 stat:DELIVRD"))
+    account.wait_attempt(sent["pinId"], "DELIVERED")
+    assert account.attempts(sent["pinId"])[-1]["doneAt"] == done + 210 * 60000
+
+
+def test_q16_a_tlv_wins_over_the_text_and_that_is_told_once_per_connection(world):
+    smsc = world.scripted()
+    gateway, account = world.start({"acme": smsc})
+    for n in range(1, 4):
+        to = number()
+        sent = account.send(to)
+        smsc.say(receipt(f"{n}00", to, "stat:DELIVRD", n,
+                         tlv(0x1E, f"{n}\0".encode()) + tlv(0x427, b"\5")))
+        account.wait_attempt(sent["pinId"], "UNDELIVERABLE")
+    assert gateway.log().count("event=receipt_conflict") == 1
+    smsc.connections[-1].shutdown(socket.SHUT_RDWR)
+    wait_for(lambda: len(smsc.received(wire.BIND_TRX)) == 2, "a new bind")
+    gateway.wait_bound("acme")
+    to = number()
+    sent = account.send(to)
+    smsc.say(receipt("9", to, "stat:DELIVRD", 4, tlv(0x1E, b"4\0")))
+    account.wait_attempt(sent["pinId"], "DELIVERED")
+    assert gateway.log().count("event=receipt_conflict field=id") == 2

@@ -34,7 +34,7 @@ static int set_clock(void **state)
     return 0;
 }
 
-static const struct smpp_receipt_options plain;
+static const struct smpp_carrier_options plain;
 static const char *source;
 static size_t failures;
 
@@ -231,7 +231,7 @@ static void every_receipt_of_the_field_is_read_as_it_should_be(void **state)
     assert_int_equal(failures, 0);
 }
 
-static bool parse(const char *text, const struct smpp_receipt_options *options,
+static bool parse(const char *text, const struct smpp_carrier_options *options,
                   struct smpp_receipt *r)
 {
     return smpp_receipt_parse(text, strlen(text), options, r);
@@ -244,11 +244,12 @@ static bool parse(const char *text, const struct smpp_receipt_options *options,
         assert_memory_equal((s).p, literal, (s).len);                                              \
     } while (0)
 
-static void twelve_digits_follow_the_hint_of_the_operator(void **state)
+static void q22_twelve_digits_follow_the_hint_of_the_operator(void **state)
 {
     (void)state;
     struct smpp_receipt r;
-    struct smpp_receipt_options year = {.date_year_first = true}, secs = {.date_seconds = true};
+    struct smpp_carrier_options year = {.receipt_dates = SMPP_DATES_YEAR_FIRST},
+                                secs = {.receipt_dates = SMPP_DATES_SECONDS};
     const char *text = "id:1 stat:DELIVRD done date:201101020030"; /* 2020-11-01 02:00:30 */
     assert_true(parse(text, &year, &r));
     assert_int_equal(r.done_ms, INT64_C(1293928200) * 1000); /* 2011-01-02 00:30 */
@@ -263,7 +264,7 @@ static void twelve_digits_follow_the_hint_of_the_operator(void **state)
     assert_int_equal(r.done_ms, INT64_C(1434818460) * 1000);
 }
 
-static void twelve_digits_without_a_hint_are_what_is_nearest_to_now(void **state)
+static void q22_twelve_digits_without_a_hint_are_what_is_nearest_to_now(void **state)
 {
     (void)state;
     struct smpp_receipt r;
@@ -276,11 +277,12 @@ static void twelve_digits_without_a_hint_are_what_is_nearest_to_now(void **state
     assert_int_equal(r.done_ms, INT64_C(1604196030) * 1000);
 }
 
-static void dates_are_moved_by_the_time_zone_of_the_operator(void **state)
+static void q22_dates_are_moved_by_the_time_zone_of_the_operator(void **state)
 {
     (void)state;
     struct smpp_receipt r;
-    struct smpp_receipt_options zagreb = {.utc_offset_min = 120}, lima = {.utc_offset_min = -300};
+    struct smpp_carrier_options zagreb = {.receipt_utc_offset_min = 120},
+                                lima = {.receipt_utc_offset_min = -300};
     const char *text = "id:1 done date:2607190900";
     assert_true(parse(text, &plain, &r));
     int64_t utc = r.done_ms;
@@ -289,9 +291,12 @@ static void dates_are_moved_by_the_time_zone_of_the_operator(void **state)
     assert_int_equal(r.done_ms, utc - 7200 * SECOND_MS);
     assert_true(parse(text, &lima, &r));
     assert_int_equal(r.done_ms, utc + 18000 * SECOND_MS);
+    struct smpp_carrier_options newfoundland = {.receipt_utc_offset_min = -210};
+    assert_true(parse(text, &newfoundland, &r));
+    assert_int_equal(r.done_ms, utc + 12600 * SECOND_MS);
 }
 
-static void no_date_ever_fails_a_receipt(void **state)
+static void q22_no_date_ever_fails_a_receipt(void **state)
 {
     (void)state;
     static const char *const bad[] = {
@@ -311,6 +316,14 @@ static void no_date_ever_fails_a_receipt(void **state)
         "26020100000000000",
         "9",
         "19991221000000",
+        "YYMMDDhhmmss",
+        "000000000000",
+        "00000000000000",
+        "0000-00-00 00:00:00",
+        "20130217 000429",
+        "13-02-17 00:04:29",
+        "1+1",
+        "\xff\xfe",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char text[80];
@@ -322,7 +335,46 @@ static void no_date_ever_fails_a_receipt(void **state)
     }
 }
 
-static void leap_days_and_the_ends_of_years_are_right(void **state)
+static void q22_every_form_of_a_date_is_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t second; /* from 2026-07-19T09:05:00Z */
+    } forms[] = {
+        {"2607190905", 0},          {"260719090507", 7},        {"202607190905", 0},
+        {"20260719090507", 7},      {"2026-07-19 09:05:07", 7}, {"2026-07-19T09:05:07", 7},
+        {"2026-07-19 09:05", 0},    {"2026-07-1909:05:07", 7},  {"26-07-19-09-05", 0},
+        {"2026/07/19-09:05:07", 7},
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        char text[80];
+        struct smpp_receipt r;
+        snprintf(text, sizeof text, "id:7 submit date:%s done date:%s stat:DELIVRD", forms[i].text,
+                 forms[i].text);
+        assert_true(parse(text, &plain, &r));
+        assert_int_equal(r.done_ms, (INT64_C(1784451900) + forms[i].second) * SECOND_MS);
+        assert_int_equal(r.submit_ms, r.done_ms);
+        assert_int_equal(r.state, 2);
+    }
+}
+
+static void q22_nearest_to_now_is_reckoned_in_the_operators_time(void **state)
+{
+    (void)state;
+    /* 2020-11-01 02:00:30 or 2011-01-02 00:30, and now is an hour nearer to the first there. */
+    const int64_t seconds = INT64_C(1604196030), year = INT64_C(1293928200);
+    struct smpp_carrier_options west = {.receipt_utc_offset_min = -720};
+    struct smpp_receipt r;
+    now_us = ((seconds + year) / 2 + 3600) * 1000000;
+    assert_true(parse("id:1 done date:201101020030", &plain, &r));
+    assert_int_equal(r.done_ms, seconds * SECOND_MS);
+    assert_true(parse("id:1 done date:201101020030", &west, &r));
+    assert_int_equal(r.done_ms, (year + 43200) * SECOND_MS);
+    set_clock(NULL);
+}
+
+static void q22_leap_days_and_the_ends_of_years_are_right(void **state)
 {
     (void)state;
     for (int year = 2000; year < 2100; year++) {
@@ -339,7 +391,7 @@ static void leap_days_and_the_ends_of_years_are_right(void **state)
     }
 }
 
-static void a_key_inside_a_word_is_no_key(void **state)
+static void q28_a_key_inside_a_word_is_no_key(void **state)
 {
     (void)state;
     struct smpp_receipt r;
@@ -360,7 +412,7 @@ static void the_first_value_of_a_key_counts(void **state)
     ASSERT_STR(r.text, "id:2 stat:EXPIRED err:9");
 }
 
-static void keys_of_any_spelling_are_found(void **state)
+static void q19_keys_of_any_spelling_are_found(void **state)
 {
     (void)state;
     struct smpp_receipt r;
@@ -375,7 +427,7 @@ static void keys_of_any_spelling_are_found(void **state)
 
 /* One PDU with a text and at most one TLV. */
 static bool from_pdu(uint8_t esm_class, const char *text, struct tlv_arg tlv,
-                     const struct smpp_receipt_options *options, struct smpp_receipt *r)
+                     const struct smpp_carrier_options *options, struct smpp_receipt *r)
 {
     static uint8_t *buf;
     struct smpp_pdu pdu;
@@ -386,7 +438,7 @@ static bool from_pdu(uint8_t esm_class, const char *text, struct tlv_arg tlv,
 
 static const struct tlv_arg no_tlv;
 
-static void only_bits_2_to_5_of_esm_class_make_a_receipt(void **state)
+static void q12_only_bits_2_to_5_of_esm_class_make_a_receipt(void **state)
 {
     (void)state;
     struct smpp_receipt r;
@@ -398,11 +450,11 @@ static void only_bits_2_to_5_of_esm_class_make_a_receipt(void **state)
     assert_int_equal(r.state, -1);
 }
 
-static void a_text_alone_makes_a_receipt_only_by_option(void **state)
+static void q13_a_text_alone_makes_a_receipt_only_by_option(void **state)
 {
     (void)state;
     struct smpp_receipt r;
-    struct smpp_receipt_options lax = {.without_esm_class = true};
+    struct smpp_carrier_options lax = {.receipt_without_esm_class = true};
     assert_false(from_pdu(0, "id:1 stat:DELIVRD", no_tlv, &plain, &r));
     assert_true(from_pdu(0, "id:1 stat:DELIVRD", no_tlv, &lax, &r));
     ASSERT_STR(r.source_addr, "38591");
@@ -411,7 +463,7 @@ static void a_text_alone_makes_a_receipt_only_by_option(void **state)
     assert_false(from_pdu(0, "stat:DELIVRD", no_tlv, &lax, &r));
 }
 
-static void tlvs_alone_make_a_receipt(void **state)
+static void q14_tlvs_alone_make_a_receipt(void **state)
 {
     (void)state;
     struct smpp_receipt r;
@@ -438,7 +490,7 @@ static void the_reference_of_the_submit_is_told(void **state)
     assert_int_equal(r.reference, -1);
 }
 
-static void a_state_beyond_the_table_is_unknown(void **state)
+static void q31_states_0_and_9_are_taken_and_what_is_beyond_is_unknown(void **state)
 {
     (void)state;
     struct smpp_receipt r;
@@ -453,9 +505,300 @@ static void a_state_beyond_the_table_is_unknown(void **state)
     assert_true(r.final);
     assert_true(from_pdu(4, "id:1 stat:EXPIRED", empty, &plain, &r));
     assert_int_equal(r.state, 3);
+    struct tlv_arg scheduled = {SMPP_TLV_MESSAGE_STATE, 1, "\x00"};
+    assert_true(from_pdu(4, "id:1", scheduled, &plain, &r));
+    assert_int_equal(r.state, 0);
+    assert_true(r.state_known);
+    assert_false(r.final);
+    /* what says nothing does not take away what the text says */
+    assert_true(from_pdu(4, "id:1 stat:EXPIRED", far, &plain, &r));
+    assert_int_equal(r.state, 3);
+    assert_true(r.state_known);
 }
 
-static void the_text_may_be_in_message_payload(void **state)
+static void q15_text_and_tlvs_are_combined_field_by_field(void **state)
+{
+    (void)state;
+    struct smpp_receipt r;
+    struct tlv_arg id = {SMPP_TLV_RECEIPTED_MESSAGE_ID, 5, "ab12"};
+    struct tlv_arg expired = {SMPP_TLV_MESSAGE_STATE, 1, "\x03"};
+    struct tlv_arg error = {SMPP_TLV_NETWORK_ERROR_CODE, 3, "\x03\x00\x45"};
+    assert_true(from_pdu(4, "stat:DELIVRD err:000", id, &plain, &r));
+    ASSERT_STR(r.id, "ab12");
+    assert_int_equal(r.state, 2);
+    ASSERT_STR(r.err, "000");
+    assert_true(from_pdu(4, "id:77 err:017", expired, &plain, &r));
+    ASSERT_STR(r.id, "77");
+    assert_int_equal(r.state, 3);
+    assert_string_equal(r.word, "EXPIRED");
+    assert_true(from_pdu(4, "id:77 stat:UNDELIV", error, &plain, &r));
+    assert_int_equal(r.state, 5);
+    ASSERT_STR(r.err, "069");
+    assert_null(r.conflict);
+}
+
+static void q16_the_tlv_wins_and_the_conflict_is_told(void **state)
+{
+    (void)state;
+    struct smpp_receipt r;
+    struct tlv_arg id = {SMPP_TLV_RECEIPTED_MESSAGE_ID, 9, "D419C83C"};
+    struct tlv_arg same = {SMPP_TLV_RECEIPTED_MESSAGE_ID, 9, "d419c834"};
+    struct tlv_arg undelivered = {SMPP_TLV_MESSAGE_STATE, 1, "\x05"};
+    assert_true(from_pdu(4, "id:D419C834 stat:DELIVRD", id, &plain, &r));
+    ASSERT_STR(r.id, "D419C83C");
+    assert_string_equal(r.conflict, "id");
+    assert_true(from_pdu(4, "id:D419C834 stat:DELIVRD", same, &plain, &r));
+    ASSERT_STR(r.id, "d419c834");
+    assert_null(r.conflict);
+    assert_true(from_pdu(4, "id:1 stat:DELIVRD", undelivered, &plain, &r));
+    assert_int_equal(r.state, 5);
+    assert_string_equal(r.word, "UNDELIV");
+    assert_string_equal(r.conflict, "state");
+    ASSERT_STR(r.stat, "DELIVRD");
+    /* another word for the same, and a word that says nothing */
+    assert_true(from_pdu(4, "id:1 stat:FAILED", undelivered, &plain, &r));
+    assert_string_equal(r.word, "FAILED");
+    assert_null(r.conflict);
+    assert_true(from_pdu(4, "id:1 stat:whatever", undelivered, &plain, &r));
+    assert_int_equal(r.state, 5);
+    assert_true(r.state_known);
+    assert_null(r.conflict);
+}
+
+/* --- what an operator's own tables say --- */
+
+static const struct smpp_stat_rule state_rules[] = {
+    {"0", 2}, {"ACCEPTD", 2}, {"FAILED", 3}, {"FAILED:ABSENT", 8}, {"NOT_OK", 5},
+};
+static const struct smpp_carrier_options own = {.receipt_states = state_rules,
+                                                .n_receipt_states = 5};
+
+static void q24_a_stat_means_what_the_operator_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *stat;
+        int state;
+        bool known;
+    } words[] = {
+        {"0", 2, true},
+        {"0:ok", 2, true},
+        {"069", 7, false}, /* another number */
+        {"1", 7, false},
+        {"acceptd", 2, true},
+        {"Failed", 3, true},
+        {"FAILED:", 3, true},
+        {"failed:absent", 8, true}, /* the longest one counts */
+        {"FAILED:ABSENTEE", 3, true},
+        {"FAILEDX", 7, false},
+        {"not_ok", 5, true},
+        {"NOT", 7, false},
+        {"DELIVRD", 2, true}, /* what the table leaves out is as ever */
+        {"REJECTD", 8, true},
+        {"BUFFRED", 6, true},
+        {"DND_REJECTED", 8, true},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        char text[64];
+        struct smpp_receipt r;
+        snprintf(text, sizeof text, "id:1 stat:%s err:9", words[i].stat);
+        assert_true(parse(text, &own, &r));
+        if (r.state != words[i].state || r.state_known != words[i].known)
+            fail_msg("%s is %d", words[i].stat, r.state);
+        assert_int_equal(r.stat.len, strlen(words[i].stat));
+        assert_int_equal(r.word != NULL, words[i].known);
+        assert_true(r.state_known || !r.final);
+    }
+}
+
+static void q24_an_unknown_stat_is_kept_as_it_stands(void **state)
+{
+    (void)state;
+    struct smpp_receipt r;
+    assert_true(parse("id:1 stat:Kaputt! err:9", &plain, &r));
+    ASSERT_STR(r.stat, "Kaputt!");
+    assert_int_equal(r.state, 7);
+    assert_false(r.state_known);
+    assert_false(r.final);
+    assert_true(parse("id:1 stat:0", &plain, &r));
+    assert_int_equal(r.state, 7);
+    assert_true(parse("id:1 stat: err:1", &plain, &r));
+    assert_int_equal(r.state, -1);
+}
+
+static void q24_a_message_state_counts_as_its_word(void **state)
+{
+    (void)state;
+    struct smpp_receipt r;
+    struct tlv_arg accepted = {SMPP_TLV_MESSAGE_STATE, 1, "\x06"};
+    struct tlv_arg delivered = {SMPP_TLV_MESSAGE_STATE, 1, "\x02"};
+    assert_true(from_pdu(4, "id:1", accepted, &own, &r));
+    assert_int_equal(r.state, 2);
+    assert_string_equal(r.word, "ACCEPTD");
+    assert_true(from_pdu(4, "id:1 stat:ACCEPTD", accepted, &own, &r));
+    assert_int_equal(r.state, 2);
+    assert_null(r.conflict);
+    assert_true(from_pdu(4, "id:1 stat:0", delivered, &own, &r));
+    assert_int_equal(r.state, 2);
+    assert_null(r.conflict);
+    assert_true(from_pdu(4, "id:1 stat:NOT_OK", delivered, &own, &r));
+    assert_int_equal(r.state, 2);
+    assert_string_equal(r.conflict, "state");
+}
+
+static void q25_which_states_are_final_is_up_to_the_operator(void **state)
+{
+    (void)state;
+    struct smpp_receipt r;
+    static const bool by_the_book[] = {0, 0, 1, 1, 1, 1, 0, 0, 1, 1};
+    struct smpp_carrier_options last = {.final_states = 1u << 2 | 1u << 6};
+    struct smpp_carrier_options mapped = {
+        .receipt_states = state_rules, .n_receipt_states = 5, .final_states = 1u << 2};
+    for (uint8_t i = 0; i <= 9; i++) {
+        struct tlv_arg tlv = {SMPP_TLV_MESSAGE_STATE, 1, &i};
+        assert_true(from_pdu(4, "id:1", tlv, &plain, &r));
+        assert_int_equal(r.final, by_the_book[i]);
+        assert_true(from_pdu(4, "id:1", tlv, &last, &r));
+        assert_int_equal(r.final, i == 2 || i == 6);
+    }
+    assert_true(parse("id:1 stat:ACCEPTD", &plain, &r));
+    assert_false(r.final);
+    assert_true(parse("id:1 stat:ACCEPTD", &last, &r));
+    assert_int_equal(r.state, 6);
+    assert_true(r.final);
+    assert_true(parse("id:1 stat:EXPIRED", &last, &r));
+    assert_false(r.final);
+    assert_true(parse("id:1 stat:ACCEPTD", &mapped, &r));
+    assert_true(r.final);
+    /* what is not known is never the end, whatever the list says of UNKNOWN */
+    struct smpp_carrier_options unknown = {.final_states = 1u << 7};
+    assert_true(parse("id:1 stat:UNKNOWN", &unknown, &r));
+    assert_true(r.final);
+    assert_true(parse("id:1 stat:x", &unknown, &r));
+    assert_false(r.final);
+}
+
+static void q30_an_error_code_means_what_the_operators_table_says(void **state)
+{
+    (void)state;
+    static const struct smpp_error_rule rules[] = {
+        {"069", SMPP_ERROR_TEMPORARY, "absent subscriber"},
+        {"00B", SMPP_ERROR_PERMANENT, "unknown number"},
+        {"007", SMPP_ERROR_PERMANENT, "blocked"},
+    };
+    const struct smpp_carrier_options o = {.receipt_errors = rules, .n_receipt_errors = 3};
+    struct smpp_receipt r;
+    struct tlv_arg number = {SMPP_TLV_NETWORK_ERROR_CODE, 3, "\x03\x00\x07"};
+    assert_true(parse("id:1 stat:UNDELIV err:069", &o, &r));
+    assert_int_equal(r.err_class, SMPP_ERROR_TEMPORARY);
+    assert_string_equal(r.err_text, "absent subscriber");
+    assert_true(parse("id:1 stat:UNDELIV err:00b", &o, &r));
+    assert_int_equal(r.err_class, SMPP_ERROR_PERMANENT);
+    assert_string_equal(r.err_text, "unknown number");
+    ASSERT_STR(r.err, "00b"); /* as it stands */
+    assert_true(from_pdu(4, "id:1 stat:UNDELIV", number, &o, &r));
+    assert_string_equal(r.err_text, "blocked");
+    assert_true(from_pdu(4, "id:1 stat:UNDELIV err:069", number, &o, &r));
+    assert_string_equal(r.err_text, "absent subscriber");
+}
+
+static void q23_an_error_code_is_a_string(void **state)
+{
+    (void)state;
+    static const struct smpp_error_rule rules[] = {{"69", SMPP_ERROR_TEMPORARY, "absent"}};
+    static const char *const codes[] = {"069",  "000069", "6",   "690", "0x45", "45",
+                                        "null", "4A6",    "21b", "-69", "69,",  "absent"};
+    const struct smpp_carrier_options o = {.receipt_errors = rules, .n_receipt_errors = 1};
+    struct smpp_receipt r;
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        char text[48];
+        snprintf(text, sizeof text, "id:1 stat:UNDELIV err:%s", codes[i]);
+        assert_true(parse(text, &o, &r));
+        assert_int_equal(r.err.len, strlen(codes[i]));
+        assert_int_equal(r.err_class, SMPP_ERROR_UNKNOWN);
+        assert_null(r.err_text);
+    }
+    assert_true(parse("id:1 stat:UNDELIV err: text:69", &o, &r));
+    assert_int_equal(r.err.len, 0);
+    assert_null(r.err_text);
+    assert_true(parse("id:1 stat:UNDELIV err:69", &o, &r));
+    assert_string_equal(r.err_text, "absent");
+}
+
+static void q20_every_field_may_be_missing(void **state)
+{
+    (void)state;
+    struct smpp_receipt r;
+    assert_true(parse("stat:DELIVRD", &plain, &r));
+    assert_int_equal(r.state, 2);
+    assert_true(r.final);
+    assert_null(r.id.p);
+    assert_null(r.sub.p);
+    assert_null(r.err.p);
+    assert_int_equal(r.done_ms, -1);
+    assert_true(parse("id:7", &plain, &r));
+    assert_int_equal(r.state, -1);
+    assert_false(r.final);
+    assert_null(r.word);
+    assert_false(parse("sub:001 dlvrd:001 err:000 text:x", &plain, &r));
+    assert_false(parse("", &plain, &r));
+}
+
+static void q21_fields_come_in_any_order(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {"id:7", "stat:EXPIRED", "err:069", "done date:2607190905"};
+    for (int n = 0; n < 256; n++) {
+        int at[4] = {n & 3, n >> 2 & 3, n >> 4 & 3, n >> 6 & 3};
+        char text[96];
+        struct smpp_receipt r;
+        if ((1 << at[0] | 1 << at[1] | 1 << at[2] | 1 << at[3]) != 15)
+            continue;
+        snprintf(text, sizeof text, "%s %s %s %s", parts[at[0]], parts[at[1]], parts[at[2]],
+                 parts[at[3]]);
+        assert_true(parse(text, &plain, &r));
+        ASSERT_STR(r.id, "7");
+        ASSERT_STR(r.err, "069");
+        assert_int_equal(r.state, 3);
+        assert_int_equal(r.done_ms, INT64_C(1784451900) * SECOND_MS);
+    }
+}
+
+static void q26_the_text_is_octets_and_only_its_keys_are_ascii(void **state)
+{
+    (void)state;
+    struct smpp_receipt r;
+    static const char text[] = "\xff\x00\xc3 id:\xe9"
+                               "9 stat:DELIVRD\nerr:0\r\ntext:\0\x84";
+    assert_true(smpp_receipt_parse(text, sizeof text - 1, &plain, &r));
+    ASSERT_STR(r.id, "\xe9"
+                     "9");
+    ASSERT_STR(r.stat, "DELIVRD");
+    ASSERT_STR(r.err, "0");
+    assert_int_equal(r.text.len, 2);
+}
+
+static void q27_nuls_at_the_end_are_no_part_of_a_receipt(void **state)
+{
+    (void)state;
+    struct smpp_receipt r;
+    static const char text[] = "id:9 stat:DELIVRD err:000\0\0";
+    assert_true(smpp_receipt_parse(text, sizeof text, &plain, &r));
+    ASSERT_STR(r.err, "000");
+    assert_false(smpp_receipt_parse("\0\0\0", 3, &plain, &r));
+}
+
+static void q28_garbage_before_the_first_key_does_not_matter(void **state)
+{
+    (void)state;
+    struct smpp_receipt r;
+    assert_true(
+        parse("4193\x80!#id:11f8f46639bd4f7a209016e1a181e3ae sub:001 stat:REJECTD", &plain, &r));
+    ASSERT_STR(r.id, "11f8f46639bd4f7a209016e1a181e3ae");
+    assert_int_equal(r.state, 8);
+}
+
+static void q18_the_text_may_be_in_message_payload(void **state)
 {
     (void)state;
     struct smpp_receipt r;
@@ -467,7 +810,7 @@ static void the_text_may_be_in_message_payload(void **state)
     ASSERT_STR(r.id, "8");
 }
 
-static void network_error_code_is_err_where_the_text_has_none(void **state)
+static void q29_network_error_code_is_err_where_the_text_has_none(void **state)
 {
     (void)state;
     struct smpp_receipt r;
@@ -487,7 +830,7 @@ static void network_error_code_is_err_where_the_text_has_none(void **state)
     ASSERT_STR(r.err, "42");
 }
 
-static void data_sm_carries_receipts_and_submit_sm_does_not(void **state)
+static void q17_data_sm_carries_receipts_and_submit_sm_does_not(void **state)
 {
     (void)state;
     uint8_t *buf;
@@ -505,22 +848,37 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_receipt_of_the_field_is_read_as_it_should_be),
-        cmocka_unit_test(twelve_digits_follow_the_hint_of_the_operator),
-        cmocka_unit_test(twelve_digits_without_a_hint_are_what_is_nearest_to_now),
-        cmocka_unit_test(dates_are_moved_by_the_time_zone_of_the_operator),
-        cmocka_unit_test(no_date_ever_fails_a_receipt),
-        cmocka_unit_test(leap_days_and_the_ends_of_years_are_right),
-        cmocka_unit_test(a_key_inside_a_word_is_no_key),
+        cmocka_unit_test(q22_twelve_digits_follow_the_hint_of_the_operator),
+        cmocka_unit_test(q22_twelve_digits_without_a_hint_are_what_is_nearest_to_now),
+        cmocka_unit_test(q22_dates_are_moved_by_the_time_zone_of_the_operator),
+        cmocka_unit_test(q22_no_date_ever_fails_a_receipt),
+        cmocka_unit_test(q22_every_form_of_a_date_is_read),
+        cmocka_unit_test(q22_nearest_to_now_is_reckoned_in_the_operators_time),
+        cmocka_unit_test(q22_leap_days_and_the_ends_of_years_are_right),
+        cmocka_unit_test(q28_a_key_inside_a_word_is_no_key),
         cmocka_unit_test(the_first_value_of_a_key_counts),
-        cmocka_unit_test(keys_of_any_spelling_are_found),
-        cmocka_unit_test(only_bits_2_to_5_of_esm_class_make_a_receipt),
-        cmocka_unit_test(a_text_alone_makes_a_receipt_only_by_option),
-        cmocka_unit_test(tlvs_alone_make_a_receipt),
+        cmocka_unit_test(q19_keys_of_any_spelling_are_found),
+        cmocka_unit_test(q12_only_bits_2_to_5_of_esm_class_make_a_receipt),
+        cmocka_unit_test(q13_a_text_alone_makes_a_receipt_only_by_option),
+        cmocka_unit_test(q14_tlvs_alone_make_a_receipt),
         cmocka_unit_test(the_reference_of_the_submit_is_told),
-        cmocka_unit_test(a_state_beyond_the_table_is_unknown),
-        cmocka_unit_test(the_text_may_be_in_message_payload),
-        cmocka_unit_test(network_error_code_is_err_where_the_text_has_none),
-        cmocka_unit_test(data_sm_carries_receipts_and_submit_sm_does_not),
+        cmocka_unit_test(q31_states_0_and_9_are_taken_and_what_is_beyond_is_unknown),
+        cmocka_unit_test(q18_the_text_may_be_in_message_payload),
+        cmocka_unit_test(q29_network_error_code_is_err_where_the_text_has_none),
+        cmocka_unit_test(q17_data_sm_carries_receipts_and_submit_sm_does_not),
+        cmocka_unit_test(q15_text_and_tlvs_are_combined_field_by_field),
+        cmocka_unit_test(q16_the_tlv_wins_and_the_conflict_is_told),
+        cmocka_unit_test(q24_a_stat_means_what_the_operator_says),
+        cmocka_unit_test(q24_an_unknown_stat_is_kept_as_it_stands),
+        cmocka_unit_test(q24_a_message_state_counts_as_its_word),
+        cmocka_unit_test(q25_which_states_are_final_is_up_to_the_operator),
+        cmocka_unit_test(q30_an_error_code_means_what_the_operators_table_says),
+        cmocka_unit_test(q23_an_error_code_is_a_string),
+        cmocka_unit_test(q20_every_field_may_be_missing),
+        cmocka_unit_test(q21_fields_come_in_any_order),
+        cmocka_unit_test(q26_the_text_is_octets_and_only_its_keys_are_ascii),
+        cmocka_unit_test(q27_nuls_at_the_end_are_no_part_of_a_receipt),
+        cmocka_unit_test(q28_garbage_before_the_first_key_does_not_matter),
     };
     return cmocka_run_group_tests(tests, set_clock, NULL);
 }
