@@ -25,7 +25,8 @@ struct pin_ledger;
 #define PIN_CARRIER_SIZE    33
 #define PIN_MESSAGE_ID_SIZE 257 /* as the operator gave it; a longer one is cut (never is) */
 #define PIN_ERR_SIZE        33
-#define PIN_ATTEMPTS_MAX    8 /* submissions of one PIN, resends included */
+#define PIN_ATTEMPTS_MAX    8  /* submissions of one PIN, resends included */
+#define PIN_SEGMENTS_MAX    10 /* of one message, with an id of the operator's each */
 
 #define PIN_STATE_LIST(X)                                                                          \
     X(PIN_PENDING, "PENDING", "opened, no operator has accepted it yet")                           \
@@ -124,6 +125,7 @@ struct pin_attempt {
     enum pin_attempt_state state;
     char err[PIN_ERR_SIZE];   /* of the receipt, or the refused response's "0x0000000b" */
     int64_t sent_ms, done_ms; /* 0: not yet */
+    uint32_t segments, segments_delivered; /* 0: its receipt is for the whole message */
 };
 
 struct pin_record {
@@ -213,12 +215,21 @@ struct pin_sent {
     size_t message_id_len;
     const char *match_id; /* what its receipt will bear instead, by id_mode; NULL: message_id */
     size_t match_id_len;
+    uint32_t segment, segments; /* this id's part of the message, 1.., and how many parts there are
+                                   to wait for; 0: it is the whole message's */
     enum pin_attempt_state state; /* ACCEPTED, REFUSED, IN_DOUBT or NOT_SENT */
     uint32_t status;              /* command_status of REFUSED */
     bool last;                    /* no further attempt follows: REFUSED or NOT_SENT end the PIN,
                                      unless an attempt of it was accepted or is in doubt */
 };
-/* Repeated until done or the PIN's keep time is over. ACCEPTED makes it the number's live PIN. */
+/*
+ * Repeated until done or the PIN's keep time is over. ACCEPTED makes it the number's live PIN.
+ *
+ * A message in segments is one call for each id, the first one's (segment 1) with the outcome, also
+ * where that is IN_DOUBT; the others only map their ids and apply what is parked there.  Each
+ * segment's receipts are noted by themselves; the attempt is DELIVERED when the last of `segments`
+ * is, and any other final state of one segment is at once the attempt's.
+ */
 int pin_ledger_sent(struct pin_ledger *l, const struct pin_sent *sent, pin_ledger_cb cb, void *arg)
     __attribute__((warn_unused_result));
 

@@ -64,8 +64,18 @@ size_t pin_map_write(const struct map *m, char kind, char *out, size_t size)
     wr_u8(&w, (uint8_t)kind);
     wr_str(&w, m->pin_id);
     wr_dec(&w, m->attempt);
+    if (m->segment > 0) {
+        wr_u8(&w, (uint8_t)('a' + m->segment - 1));
+        wr_u8(&w, (uint8_t)('a' + m->segments - 1));
+    }
     wr_bytes(&w, m->msisdn.digits, m->msisdn.len);
     return w.bad ? 0 : w.len;
+}
+
+/* 1.. of the letter of a segment; 0: it is none. */
+static uint32_t segment_of(char c)
+{
+    return c >= 'a' && c < 'a' + PIN_SEGMENTS_MAX ? (uint32_t)(c - 'a') + 1 : 0;
 }
 
 bool pin_map_read(struct map *m, const char *s, size_t len)
@@ -78,6 +88,12 @@ bool pin_map_read(struct map *m, const char *s, size_t len)
     if (len <= head || s[head - 1] < '1' || s[head - 1] > '0' + PIN_ATTEMPTS_MAX)
         return false;
     m->attempt = (uint32_t)(s[head - 1] - '0');
+    m->segment = segment_of(s[head]);
+    m->segments = m->segment > 0 && len > head + 1 ? segment_of(s[head + 1]) : 0;
+    if (m->segment > m->segments)
+        return false;
+    if (m->segment > 0)
+        head += 2;
     return str_copy_n(m->pin_id, sizeof m->pin_id, s + 1, PIN_ID_SIZE - 1) &&
            msisdn_parse(s + head, len - head, &m->msisdn) == 0;
 }

@@ -17,6 +17,8 @@
  *   c1..  attempt: state 1, sent ms 6, done ms 6, request that began it 8, request of its last
  *       receipt 8, carrier;  e1..  its err
  *   m1, m1b, m1c, m1d..  its message id in pieces of 64
+ *   g1..  of an attempt in segments: the state of each, 1 octet, 255 none yet, + 128 final
+ *   q1, q1b..  ... and the request of its last receipt, 8 octets each, in pieces of 64
  * pb:{BBB}:phone:<account>:<app>:<msisdn>, a string:
  *   send window: start ms 6, count 4; last order of opening 4; life of the key, ms 6;
  *   live PIN: its order 4 (0: none), pinId 32; verify window: start ms 6, count 4;
@@ -25,7 +27,8 @@
  * pb:{AAA}:applimit:<app>:  w  start ms 8, count 4;  r  last 16 request ids
  * pb:{MMM}:dlr:<carrier>:<id> (in the modes auto and reference with ":<msisdn>" behind it), a
  * string:
- *   M pinId 32, attempt 1, msisdn; then newline and a receipt that is not recorded yet
+ *   M pinId 32, attempt 1, of a segment also which one 1 and of how many 1 (a is 1, b is 2..),
+ *     msisdn; then newline and a receipt that is not recorded yet
  *   D the same, after the final receipt
  *   P a parked receipt: request id 8, final 1, state 2, "done msisdn err"
  */
@@ -212,6 +215,7 @@ struct parked { /* a receipt as it is parked and recorded */
 struct map { /* what a message id leads to */
     char pin_id[PIN_ID_SIZE];
     uint32_t attempt;
+    uint32_t segment, segments; /* 0: the whole message */
     struct msisdn msisdn;
 };
 struct receipt_name { /* as the operator gave it */

@@ -46,7 +46,7 @@ void pin_receipt_matched(struct pin_ledger *l, const struct receipt_name *n,
 void pin_note_command(struct act *a, const struct map *m, const struct note *n,
                       const struct pin_owner *owner)
 {
-    uint8_t packed[9];
+    uint8_t packed[11];
     struct wr w = wr_init(packed, sizeof packed);
     struct key k;
 
@@ -62,6 +62,8 @@ void pin_note_command(struct act *a, const struct map *m, const struct note *n,
     wr_u8(&w, n->final);
     wr_u8(&w, n->last);
     pin_wr_u48(&w, n->done_ms > 0 ? n->done_ms : 0);
+    wr_u8(&w, (uint8_t)m->segment);
+    wr_u8(&w, (uint8_t)m->segments);
     pin_act_put(a, packed, w.len);
     pin_act_put_str(a, n->err);
     pin_act_put(a, n->rid, n->rid != NULL ? ACT_RID_SIZE : 0);

@@ -62,6 +62,17 @@ static bool read_piece(uint8_t *to, size_t size, size_t piece, const struct rd *
     return true;
 }
 
+#define SEGMENT_DELIVERED (PIN_ATT_DELIVERED + 128)
+
+static bool read_segments(struct pin_attempt *a, const struct rd *r)
+{
+    a->segments = (uint32_t)r->len;
+    a->segments_delivered = 0;
+    for (size_t i = 0; i < r->len; i++)
+        a->segments_delivered += r->p[i] == SEGMENT_DELIVERED;
+    return r->len <= PIN_SEGMENTS_MAX;
+}
+
 static bool read_numbered(struct pin_record *out, const char *name, size_t len, struct rd *r)
 {
     size_t i = (size_t)(name[1] - '1');
@@ -74,6 +85,10 @@ static bool read_numbered(struct pin_record *out, const char *name, size_t len, 
         return read_attempt(a, r);
     if (name[0] == 'e')
         return str_copy_n(a->err, sizeof a->err, (const char *)r->p, r->len);
+    if (name[0] == 'g')
+        return read_segments(a, r);
+    if (name[0] == 'q')
+        return true;
     return read_piece((uint8_t *)a->message_id, sizeof a->message_id - 1, piece, r);
 }
 

@@ -10,7 +10,7 @@
 /*
  * The response of a submit: its id is mapped first, so that a receipt finds its way from then on;
  * then receipts are looked for that were parked under other forms of the id; then the attempt is
- * noted, and the receipt that was found.
+ * noted (by segment 1 for all), and the receipt that was found.
  */
 struct sent_act {
     struct act a;
@@ -49,18 +49,26 @@ static void sent_receipt_reply(struct act *a, const struct store_reply *reply)
     pin_act_finish_verdict(a, PIN_OK);
 }
 
-static void sent_note_reply(struct act *a, const struct store_reply *reply)
+/* The receipt that was found; without one that is all. */
+static void sent_parked(struct sent_act *t)
 {
-    struct sent_act *t = (struct sent_act *)a;
-    enum pin_verdict verdict = pin_reply_verdict(reply);
-
-    if (verdict != PIN_OK || !t->found) {
-        pin_act_finish_verdict(a, verdict);
+    if (!t->found) {
+        pin_act_finish_verdict(&t->a, PIN_OK);
         return;
     }
-    pin_note_receipt(a, &t->map, &t->parked);
-    a->reply = sent_receipt_reply;
-    pin_act_go(a);
+    pin_note_receipt(&t->a, &t->map, &t->parked);
+    t->a.reply = sent_receipt_reply;
+    pin_act_go(&t->a);
+}
+
+static void sent_note_reply(struct act *a, const struct store_reply *reply)
+{
+    enum pin_verdict verdict = pin_reply_verdict(reply);
+
+    if (verdict == PIN_OK)
+        sent_parked((struct sent_act *)a);
+    else
+        pin_act_finish_verdict(a, verdict);
 }
 
 /* m1, m1b, m1c, m1d: the message id in pieces. */
@@ -72,6 +80,12 @@ static void put_message_id(struct sent_act *t)
         pin_act_put(&t->a, name, at == 0 ? 2 : 3);
         pin_act_put(&t->a, t->given.message_id + at, left < PIECE ? left : PIECE);
     }
+}
+
+/* Of the parts of a message some may have an id while the outcome of the whole is in doubt. */
+static bool sent_has_id(const struct sent_act *t)
+{
+    return t->state == PIN_ATT_ACCEPTED || t->map.segment > 0;
 }
 
 static void sent_note(struct sent_act *t)
@@ -86,7 +100,7 @@ static void sent_note(struct sent_act *t)
     }
     t->a.reply = sent_note_reply;
     pin_note_command(&t->a, &t->map, &n, &owner);
-    if (t->state == PIN_ATT_ACCEPTED)
+    if (sent_has_id(t))
         put_message_id(t);
 }
 
@@ -102,24 +116,27 @@ static void sent_look_reply(struct act *a, const struct store_reply *reply)
     if (t->found)
         pin_receipt_matched(a->l, &t->name, &t->id.form[t->at]);
     sent_look(t);
-    pin_act_go(a);
 }
 
-/* The command for the next form, or for the note behind the last. */
+/* At the next form; behind the last one the attempt is noted. */
 static void sent_look(struct sent_act *t)
 {
     struct key k;
 
-    if (t->found || t->at + 1 >= t->id.n) {
+    if (!t->found && t->at + 1 < t->id.n) {
+        t->at++;
+        sent_key(t, t->at, &k);
+        t->a.reply = sent_look_reply;
+        pin_act_command(&t->a, NULL);
+        pin_act_put_str(&t->a, "GET");
+        pin_act_put(&t->a, k.s, k.len);
+        pin_act_go(&t->a);
+    } else if (t->map.segment > 1) {
+        sent_parked(t);
+    } else {
         sent_note(t);
-        return;
+        pin_act_go(&t->a);
     }
-    t->at++;
-    sent_key(t, t->at, &k);
-    t->a.reply = sent_look_reply;
-    pin_act_command(&t->a, NULL);
-    pin_act_put_str(&t->a, "GET");
-    pin_act_put(&t->a, k.s, k.len);
 }
 
 static void sent_claim_reply(struct act *a, const struct store_reply *reply)
@@ -137,7 +154,6 @@ static void sent_claim_reply(struct act *a, const struct store_reply *reply)
                               "another number's response");
     }
     sent_look(t);
-    pin_act_go(a);
 }
 
 static void put_map(struct sent_act *t, const char *before, const char *life)
@@ -160,14 +176,14 @@ static void sent_map_reply(struct act *a, const struct store_reply *reply)
 
     if (store_reply_type(reply) != STORE_NIL) {
         sent_look(t);
-    } else { /* something stands there */
-        sent_key(t, 0, &k);
-        a->reply = sent_claim_reply;
-        pin_act_command(a, &pin_ledger_script_claim);
-        pin_act_key(a, &k);
-        put_map(t, NULL, NULL);
-        pin_act_put(a, t->map.msisdn.digits, t->map.msisdn.len);
+        return;
     }
+    sent_key(t, 0, &k); /* something stands there */
+    a->reply = sent_claim_reply;
+    pin_act_command(a, &pin_ledger_script_claim);
+    pin_act_key(a, &k);
+    put_map(t, NULL, NULL);
+    pin_act_put(a, t->map.msisdn.digits, t->map.msisdn.len);
     pin_act_go(a);
 }
 
@@ -186,7 +202,7 @@ static void sent_map(struct sent_act *t)
 /* The record is the account's. */
 static void sent_owned(struct sent_act *t)
 {
-    if (t->state != PIN_ATT_ACCEPTED || t->name.len == 0) {
+    if (!sent_has_id(t) || t->name.len == 0) {
         sent_note(t);
         return;
     }
@@ -223,11 +239,19 @@ static void sent_begin(struct sent_act *t)
     }
 }
 
+static bool segment_is_valid(const struct pin_sent *s)
+{
+    size_t id_len = s->match_id != NULL ? s->match_id_len : s->message_id_len;
+
+    return s->segment <= s->segments && s->segments <= PIN_SEGMENTS_MAX &&
+           (s->segment > 0 || s->segments == 0) && (s->segment < 2 || id_len > 0);
+}
+
 static bool sent_is_valid(const struct pin_sent *s)
 {
-    return pin_id_is_valid(s->pin_id, strlen(s->pin_id)) && s->attempt >= 1 &&
-           s->attempt <= PIN_ATTEMPTS_MAX && strlen(s->owner.account) < PIN_ACCOUNT_SIZE &&
-           strlen(s->owner.app_id) == APP_LEN &&
+    return segment_is_valid(s) && pin_id_is_valid(s->pin_id, strlen(s->pin_id)) &&
+           s->attempt >= 1 && s->attempt <= PIN_ATTEMPTS_MAX &&
+           strlen(s->owner.account) < PIN_ACCOUNT_SIZE && strlen(s->owner.app_id) == APP_LEN &&
            (s->state == PIN_ATT_ACCEPTED || s->state == PIN_ATT_REFUSED ||
             s->state == PIN_ATT_IN_DOUBT || s->state == PIN_ATT_NOT_SENT);
 }
@@ -258,6 +282,8 @@ int pin_ledger_sent(struct pin_ledger *l, const struct pin_sent *s, pin_ledger_c
     t->a.give_up = mono_add_ms(mono_now(), (int64_t)l->o.keep_s * 1000);
     str_copy(t->map.pin_id, sizeof t->map.pin_id, s->pin_id);
     t->map.attempt = s->attempt;
+    t->map.segment = s->segment;
+    t->map.segments = s->segments;
     t->map.msisdn = *s->owner.msisdn;
     str_copy(t->account, sizeof t->account, s->owner.account);
     str_copy(t->app_id, sizeof t->app_id, s->owner.app_id);

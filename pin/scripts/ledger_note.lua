@@ -1,16 +1,37 @@
 -- What became of an attempt: the answer to its submit, or a receipt.
 -- KEYS: record, and for an answer phone.  ARGV: 1 attempt, 2 packed state 1, final 1, no further
--- attempt follows 1, done ms 6 (0: now); 3 err, 4 request of a receipt or '', 5.. fields of the
+-- attempt follows 1, done ms 6 (0: now), segment 1, of how many 1 (0: the whole message); 3 err, 4 request of a receipt or '', 5.. fields of the
 -- message id.  Answers the verdict.
 local rec, field, receipt = KEYS[1], 'c' .. ARGV[1], ARGV[4] ~= ''
 local c = redis.call('HGET', rec, field)
 if not c then
     return 1
 end
-local new, final, last, when = struct.unpack('>BBBI6', ARGV[2])
+local new, final, last, when, segment, segments = struct.unpack('>BBBI6BB', ARGV[2])
 local att, sent, done = struct.unpack('>BI6I6', c)
 local unanswered = att == 10 or att == 12
-if receipt then
+local states = 'g' .. ARGV[1]
+if receipt and segments > 0 then
+    -- One request and one state of each segment; the attempt's own are what they make of it.
+    local requests, at = 'q' .. ARGV[1] .. (segment > 8 and 'b' or ''), (segment - 1) % 8 * 8
+    local q = redis.call('HGET', rec, requests) or string.rep('\0', 64)
+    if string.sub(q, at + 1, at + 8) == ARGV[4] then
+        return 0
+    end
+    local g = redis.call('HGET', rec, states) or ''
+    g = g .. string.rep('\255', segments - #g)
+    local was, is = string.byte(g, segment), new + 128 * final
+    if done > 0 or was == is or (was >= 128 and was < 255) then
+        return 9
+    end
+    g = string.sub(g, 1, segment - 1) .. string.char(is) ..
+        string.sub(g, segment + 1)
+    redis.call('HSET', rec, states, g, requests,
+        string.sub(q, 1, at) .. ARGV[4] .. string.sub(q, at + 9))
+    if final == 1 and new == 2 and select(2, string.gsub(g, '\130', '')) < segments then
+        new, final = unanswered and 6 or att, 0
+    end
+elseif receipt then
     if string.sub(c, 22, 29) == ARGV[4] then
         return 0
     end
@@ -18,6 +39,9 @@ if receipt then
         (redis.call('HGET', rec, 'e' .. ARGV[1]) or '') == ARGV[3]) then
         return 9
     end
+end
+if not receipt and segments > 0 then
+    redis.call('HSETNX', rec, states, string.rep('\255', segments))
 end
 if (receipt and final == 1) or (unanswered and not receipt and (new == 11 or new == 13)) then
     done = when

@@ -378,7 +378,7 @@ struct sent_args {
     enum pin_attempt_state state;
     enum pin_id_mode mode;
     const char *id, *match;
-    uint32_t attempt;
+    uint32_t attempt, segment, segments;
     bool last;
 };
 
@@ -389,6 +389,8 @@ static inline int sample_sent(struct rig *r, const struct sample *s, int ledger,
     const struct pin_sent sent = {.owner = {s->account, RIG_APP, &s->msisdn},
                                   .pin_id = s->drawn.pin_id,
                                   .attempt = args->attempt ? args->attempt : 1,
+                                  .segment = args->segment,
+                                  .segments = args->segments,
                                   .carrier = "acme",
                                   .id_mode = args->mode,
                                   .message_id = id,
