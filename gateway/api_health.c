@@ -6,15 +6,9 @@
 
 static bool has_bind(struct carriers *cs)
 {
-    for (size_t i = 0; i < carriers_count(cs); i++) {
-        const struct smpp_carrier *c = carriers_at(cs, i);
-        for (uint32_t k = 0; k < smpp_carrier_bind_count(c); k++) {
-            struct smpp_bind_info info;
-            smpp_carrier_bind_info(c, k, &info);
-            if (info.state == SMPP_BOUND)
-                return true;
-        }
-    }
+    for (size_t i = 0; i < carriers_count(cs); i++)
+        if (smpp_carrier_is_up(carriers_at(cs, i)))
+            return true;
     return false;
 }
 

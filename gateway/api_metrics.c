@@ -90,9 +90,8 @@ static void one(struct metrics_page *p, const char *key, const char *value, uint
 
 static void bind_one(struct metrics_page *p, const struct smpp_bind_info *b, double value)
 {
-    char number[12];
-    snprintf(number, sizeof number, "%u", b->bind);
-    const struct metrics_label labels[] = {{"carrier", b->carrier}, {"bind", number}, {NULL, NULL}};
+    const struct metrics_label labels[] = {
+        {"carrier", b->carrier}, {"bind", b->name}, {NULL, NULL}};
     metrics_series(p, labels, value);
 }
 

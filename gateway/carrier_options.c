@@ -109,6 +109,7 @@ void carrier_options_fill(const struct config_carrier *k, struct carrier_tables 
         .system_id = k->system_id,
         .password = &k->password,
         .system_type = k->system_type,
+        .mode = (enum smpp_mode)k->bind,
         .binds = k->binds,
         .window = k->window,
         .max_queue = k->max_queue,

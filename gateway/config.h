@@ -80,6 +80,7 @@ struct config_carrier {
     const char *password_file;
     struct secret password;
     const char *system_type;
+    int bind; /* enum smpp_mode */
     uint32_t binds, window, max_queue, rate, rate_per_bind;
     uint32_t enquire_link_s, response_timeout_s, connect_timeout_ms, bind_timeout_ms;
     uint32_t backoff_min_ms, backoff_max_ms, backoff_credentials_s, backoff_bound_s;

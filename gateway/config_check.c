@@ -2,6 +2,7 @@
 #include "gateway/config_private.h"
 
 #include "base/result.h"
+#include "smpp/smpp.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -180,21 +181,16 @@ static int check_carrier(struct config_reader *r, const struct config_section *a
     return err ? err : check_password(r, at, c);
 }
 
-static bool has_carrier(const struct config *config, const char *name)
-{
-    for (size_t i = 0; i < config->n_carriers; i++)
-        if (strcmp(config->carriers[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 static int check_route(struct config_reader *r, const struct config_section *at,
                        const struct config *config, const struct config_route *route)
 {
     for (size_t i = 0; i < route->n_carriers; i++) {
         const char *name = route->carriers[i];
-        if (!has_carrier(config, name))
+        const struct config_carrier *c = config_carrier_find(config, name);
+        if (!c)
             return FAIL_KEY(r, at, "carriers", "there is no carrier \"%s\"", name);
+        if (c->bind == SMPP_RECEIVER)
+            return FAIL_KEY(r, at, "carriers", "\"%s\" is a receiver and sends nothing", name);
         for (size_t j = 0; j < i; j++)
             if (strcmp(name, route->carriers[j]) == 0)
                 return FAIL_KEY(r, at, "carriers", "\"%s\" stands in the list twice", name);

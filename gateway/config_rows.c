@@ -12,6 +12,11 @@ static const struct config_choice config_log_levels[] = {{"error", LOG_LV_ERROR}
                                                          {"info", LOG_LV_INFO},
                                                          {"debug", LOG_LV_DEBUG},
                                                          {NULL, 0}};
+static const struct config_choice config_binds[] = {{"transceiver", SMPP_TRANSCEIVER},
+                                                    {"transmitter+receiver", SMPP_PAIR},
+                                                    {"receiver", SMPP_RECEIVER},
+                                                    {"transmitter", SMPP_TRANSMITTER},
+                                                    {NULL, 0}};
 static const struct config_choice config_alphabets[] = {
     {"gsm", SMPP_GSM}, {"latin1", SMPP_LATIN1}, {"ascii", SMPP_ASCII}, {NULL, 0}};
 static const struct config_choice config_validities[] = {{"none", SMPP_VALIDITY_NONE},

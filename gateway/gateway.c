@@ -236,7 +236,7 @@ static void check_descriptors(const struct config *config)
     uint64_t wanted = DESCRIPTORS_OWN + API_NOC_CONNECTIONS + config->http.max_connections +
                       config->verify_socket.max_connections;
     for (size_t i = 0; i < config->n_carriers; i++)
-        wanted += config->carriers[i].binds;
+        wanted += config->carriers[i].binds * 2; /* a pair has two */
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted)
         LOG(LOG_LV_WARN, NULL, "few_descriptors", KV_I("limit", limit.rlim_cur),
             KV_I("wanted", wanted),

@@ -382,9 +382,9 @@ static void print_binds(json_t *list)
 {
     size_t i;
     json_t *b;
-    printf("%-16s %4s %-10s %-24s %7s %9s %9s %9s %9s %7s %9s  %s\n", "CARRIER", "BIND", "STATE",
-           "SINCE", "WINDOW", "RATE", "SUBMITS", "RESPONSES", "RECEIPTS", "ERRORS", "RTT_MS",
-           "REASON");
+    printf("%-16s %4s %-11s %-10s %-24s %7s %9s %9s %9s %9s %7s %9s  %s\n", "CARRIER", "BIND",
+           "MODE", "STATE", "SINCE", "WINDOW", "RATE", "SUBMITS", "RESPONSES", "RECEIPTS", "ERRORS",
+           "RTT_MS", "REASON");
     json_array_foreach(list, i, b)
     {
         char window[32], rate[48] = "-", rtt[32] = "-";
@@ -396,9 +396,9 @@ static void print_binds(json_t *list)
             snprintf(rate, sizeof rate, "%lld/%lld", I("rate_now"), I("rate"));
         if (json_is_number(r))
             snprintf(rtt, sizeof rtt, "%.1f", json_number_value(r));
-        printf("%-16s %4lld %-10s %-24s %7s %9s %9lld %9lld %9lld %7lld %9s  %s\n", S("carrier"),
-               I("bind"), S("state"), S("since"), window, rate, I("submits"), I("responses"),
-               I("receipts"), I("errors"), rtt, S("reason"));
+        printf("%-16s %4s %-11s %-10s %-24s %7s %9s %9lld %9lld %9lld %7lld %9s  %s\n",
+               S("carrier"), S("name"), S("mode"), S("state"), S("since"), window, rate,
+               I("submits"), I("responses"), I("receipts"), I("errors"), rtt, S("reason"));
 #undef I
 #undef S
     }

@@ -1,9 +1,9 @@
 /*
  * smpp/: an ESME library for SMPP 3.4 (SMPP Protocol Specification v3.4, Issue 1.2).
  *
- * A struct smpp_carrier is one operator account: one or more transceiver binds that are kept
- * alive, each with a window of unanswered submits.  The library owns sockets, timers and the text
- * of a message until its outcome is known; it knows nothing of PINs or of Redis.
+ * A struct smpp_carrier is one operator account: one or more binds that are kept alive, each with a
+ * window of unanswered submits.  The library owns sockets, timers and the text of a message until
+ * its outcome is known; it knows nothing of PINs or of Redis.
  *
  * Every call must come from the thread of the event loop.  No callback runs inside the call that
  * registered it.  smpp_submit() promises exactly one outcome per accepted message, also at
@@ -33,6 +33,14 @@ struct smpp_str {
 };
 
 enum smpp_alphabet { SMPP_GSM, SMPP_LATIN1, SMPP_ASCII }; /* what data_coding 0 means there */
+/*
+ * What each bind of a carrier is.  A pair is two connections, its legs, that make one bind:
+ * submits go on the transmitter, and only while the receiver is BOUND too, because a receipt would
+ * have no way back.  When one leg is lost the other one stays, for the answers and receipts of what
+ * is under way; submits go on when both are BOUND again.  A receiver takes receipts and
+ * messages and never sends; the receipts of a transmitter come to another carrier, or not at all.
+ */
+enum smpp_mode { SMPP_TRANSCEIVER, SMPP_PAIR, SMPP_RECEIVER, SMPP_TRANSMITTER };
 enum smpp_validity { SMPP_VALIDITY_NONE, SMPP_VALIDITY_RELATIVE, SMPP_VALIDITY_ABSOLUTE };
 /* Bits 1-0 of esm_class (5.2.12).  FORWARD: the answer comes when the handset has the message or
  * has not, so it takes as long as that. */
@@ -47,7 +55,7 @@ enum smpp_state {            /* of one bind */
                   SMPP_IDLE, /* waits for its next attempt (back-off) */
                   SMPP_RESOLVING,
                   SMPP_CONNECTING,
-                  SMPP_BINDING, /* connected, bind_transceiver sent */
+                  SMPP_BINDING, /* connected, bind request sent */
                   SMPP_BOUND,
                   SMPP_UNBINDING,
                   SMPP_CLOSED, /* for good: drained or freed */
@@ -109,7 +117,8 @@ struct smpp_carrier_options {
     const char *system_id;           /* <= 15 octets */
     const struct secret *password;   /* <= 8 octets; copied */
     const char *system_type;         /* <= 12 octets */
-    uint32_t binds;                  /* 1..16, default 1 */
+    enum smpp_mode mode;             /* of each bind */
+    uint32_t binds;                  /* 1..16, default 1; each is two connections in a pair */
     uint32_t window;                 /* unanswered submits per bind, 1..10000, default 10 */
     uint32_t max_queue;              /* messages waiting for room, default 1000 */
     uint32_t enquire_link_ms;        /* of silence before enquire_link, default 25000 */
@@ -265,19 +274,22 @@ void smpp_carrier_start(struct smpp_carrier *c);
  * and all that stands in submits and receipts count at once; a smaller window or queue takes
  * nothing back, it fills up no more; binds that are too many drain.  hosts, port, local_address,
  * system_id, password, system_type, TLS and back-off count from a bind's next connection on: where
- * such a change shall reach the binds that are up, drain the carrier and make another.
+ * such a change shall reach the binds that are up, drain the carrier and make another.  mode
+ * cannot be another one (ERR_INVALID).
  */
 int smpp_carrier_prepare(struct smpp_carrier *c, const struct smpp_carrier_options *options)
     __attribute__((warn_unused_result));
 void smpp_carrier_update(struct smpp_carrier *c);
 
 const char *smpp_carrier_name(const struct smpp_carrier *c);
-/* A bind is BOUND, there is room for a message (window or queue), and no drain has begun.  A
- * carrier that waits because of its rate or a throttle is ready while its queue has room. */
+/* A bind that sends is up: BOUND, a pair with both legs. */
+bool smpp_carrier_is_up(const struct smpp_carrier *c);
+/* It is up, there is room for a message (window or queue), and no drain has begun.  A carrier that
+ * waits because of its rate or a throttle is ready while its queue has room. */
 bool smpp_carrier_is_ready(const struct smpp_carrier *c);
 
 /*
- * 0: cb will be called once.  Negative: it will not.  ERR_UNAVAILABLE (no bind is BOUND),
+ * 0: cb will be called once.  Negative: it will not.  ERR_UNAVAILABLE (not up),
  * ERR_FULL (max_queue), ERR_INVALID (an address or text that cannot be encoded), ERR_TOOLONG
  * (more than one segment), ERR_CLOSED (draining), ERR_NOMEM.
  */
@@ -288,16 +300,21 @@ int smpp_submit(struct smpp_carrier *c, const struct smpp_message *message, smpp
 void smpp_delivery_done(struct smpp_carrier *c, struct smpp_delivery handle, uint32_t status);
 
 /* Stop taking messages, wait for the window, unbind; cb once when every bind is CLOSED, at the
- * latest after response_timeout_ms + unbind_timeout_ms.  What still waits in the queue ends as
- * SMPP_NOT_SENT in the next loop turn.  Only the first call counts. */
+ * latest after response_timeout_ms + unbind_timeout_ms, twice the latter with pairs, whose
+ * receivers follow their transmitters.  What still waits in the queue ends as SMPP_NOT_SENT in the
+ * next loop turn.  Only the first call counts. */
 void smpp_carrier_drain(struct smpp_carrier *c, void (*cb)(void *arg), void *arg);
 /* Outstanding submits get their callback (UNKNOWN or NOT_SENT) before this returns. */
 void smpp_carrier_free(struct smpp_carrier *c);
 
+/* Of one connection; a bind that is a pair has two. */
 struct smpp_bind_info {
     const char *carrier;
-    uint32_t bind;
-    const char *mode; /* "transceiver" */
+    uint32_t bind;    /* its number in the carrier */
+    char name[12];    /* "0", and "0tx" and "0rx" of a pair */
+    const char *mode; /* "transceiver", "transmitter", "receiver" */
+    bool is_leg;      /* of a pair */
+    bool is_up;       /* the bind is BOUND, a pair with both legs */
     enum smpp_state state;
     int64_t since_ms;        /* Unix ms of the last change of state */
     int64_t next_attempt_ms; /* from now; -1: none planned */
@@ -305,7 +322,7 @@ struct smpp_bind_info {
     uint64_t submits, responses, errors, receipts, throttled, in_doubt;
     uint64_t unexpected;     /* responses that nothing waited for */
     uint64_t malformed;      /* PDUs with an unusable body */
-    uint64_t turned_away;    /* deliveries refused because of max_deliveries */
+    uint64_t turned_away;    /* deliveries refused: max_deliveries, or on a transmitter */
     uint32_t rate;           /* segments a second as configured, 0: no limit */
     uint32_t rate_now;       /* as throttles left it, 0: no limit */
     int congestion;          /* the last congestion_state (SMPP 5.0) of 0..100, -1: none yet */
@@ -314,9 +331,9 @@ struct smpp_bind_info {
     int64_t tls_expires_ms;  /* end of the certificate that the peer showed then, Unix ms, or 0 */
     const char *last_reason; /* of the last change of state; valid until the next one */
 };
+/* The rows of smpp_carrier_bind_info(): the legs of a pair count for themselves. */
 uint32_t smpp_carrier_bind_count(const struct smpp_carrier *c);
-void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t bind,
-                            struct smpp_bind_info *out);
+void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t row, struct smpp_bind_info *out);
 
 struct smpp_carrier_info {
     const char *carrier;

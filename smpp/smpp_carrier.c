@@ -64,6 +64,17 @@ static void finish_unsent(struct smpp_carrier *c, struct smpp_entry *e, const ch
     finish(c, e, &r);
 }
 
+/* --- who sends --- */
+
+struct smpp_session *smpp_carrier_sender(const struct smpp_carrier *c, uint32_t nth)
+{
+    struct smpp_session *s = &c->links[nth]->session;
+    if (s->mode == SMPP_RECEIVER)
+        return NULL;
+    return c->config.o.mode != SMPP_PAIR || c->links[nth + 1]->session.state == SMPP_BOUND ? s
+                                                                                           : NULL;
+}
+
 /* --- queue --- */
 
 static struct mono later_of(struct mono a, struct mono b)
@@ -76,7 +87,8 @@ static struct mono next_token(const struct smpp_carrier *c)
 {
     struct mono at = {0};
     for (uint32_t i = 0; i < c->n_links; i++) {
-        struct mono due = smpp_session_due(&c->links[i]->session);
+        struct smpp_session *s = smpp_carrier_sender(c, i);
+        struct mono due = s ? smpp_session_due(s) : (struct mono){0};
         if (due.us && (at.us == 0 || due.us < at.us))
             at = due;
     }
@@ -137,8 +149,8 @@ static struct smpp_session *roomiest(const struct smpp_carrier *c)
     if (c->bucket.rate && smpp_bucket_room(&c->bucket, mono_now()) == 0)
         return NULL;
     for (uint32_t i = 1; i <= c->n_links; i++) {
-        struct smpp_session *s = &c->links[(c->served + i) % c->n_links]->session;
-        uint32_t room = smpp_session_room(s);
+        struct smpp_session *s = smpp_carrier_sender(c, (c->served + i) % c->n_links);
+        uint32_t room = s ? smpp_session_room(s) : 0;
         if (room > most) {
             most = room;
             best = s;
@@ -153,7 +165,7 @@ static int give(struct smpp_carrier *c, struct smpp_session *s, struct smpp_entr
     if (err)
         return err;
     smpp_bucket_spend(&c->bucket, SMPP_SEGMENTS, e->written);
-    c->served = s->bind;
+    c->served = s->nth;
     return 0;
 }
 
@@ -229,8 +241,7 @@ static void drain_step(struct smpp_carrier *c)
 {
     fail_queue(c, "draining");
     for (uint32_t i = 0; i < c->n_links && !c->freed; i++)
-        if (!c->links[i]->session.stopping)
-            smpp_link_drain(c->links[i]);
+        smpp_carrier_drain_link(c, i);
     if (!c->freed && is_closed(c))
         tell_drained(c);
 }
@@ -372,7 +383,7 @@ static void carrier_free_cb(void *object)
 
 static int make_links(struct smpp_carrier *c)
 {
-    for (; c->n_links < c->config.o.binds; c->n_links++) {
+    for (; c->n_links < smpp_mode_links(&c->config.o); c->n_links++) {
         c->links[c->n_links] = smpp_carrier_link_new(c, &c->config, c->n_links);
         if (!c->links[c->n_links])
             return ERR_NOMEM;
@@ -433,10 +444,10 @@ const char *smpp_carrier_name(const struct smpp_carrier *c)
     return c->config.o.name;
 }
 
-static bool has_bound(const struct smpp_carrier *c)
+bool smpp_carrier_is_up(const struct smpp_carrier *c)
 {
     for (uint32_t i = 0; i < c->n_links; i++)
-        if (c->links[i]->session.state == SMPP_BOUND)
+        if (smpp_carrier_sender(c, i) && c->links[i]->session.state == SMPP_BOUND)
             return true;
     return false;
 }
@@ -444,7 +455,7 @@ static bool has_bound(const struct smpp_carrier *c)
 bool smpp_carrier_is_ready(const struct smpp_carrier *c)
 {
     return !c->draining && !c->freed && c->queued < c->config.o.max_queue && has_entry(c) &&
-           has_bound(c);
+           smpp_carrier_is_up(c);
 }
 
 /* At once when a bind has room and nobody is in front. */
@@ -465,7 +476,7 @@ int smpp_submit(struct smpp_carrier *c, const struct smpp_message *message, smpp
 {
     if (c->draining || c->freed)
         return ERR_CLOSED;
-    if (!has_bound(c))
+    if (!smpp_carrier_is_up(c))
         return ERR_UNAVAILABLE;
     struct smpp_entry *e = entry_take(c);
     if (!e)

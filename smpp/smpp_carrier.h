@@ -14,7 +14,7 @@
 #include "base/reap.h"
 #include "smpp/smpp_link.h"
 
-#define SMPP_BINDS_MAX 16
+#define SMPP_LINKS_MAX 32 /* 16 binds, each of two legs */
 
 struct smpp_slab {
     struct smpp_slab *next;
@@ -27,14 +27,15 @@ struct smpp_carrier {
     struct smpp_events events;
     struct smpp_session_env env; /* of the links */
     struct reap_node reap_node;
-    struct smpp_link *links[SMPP_BINDS_MAX]; /* those from config.o.binds on are on their way out */
+    /* Numbered as smpp_mode.h says; more of them than smpp_mode_links() are on their way out. */
+    struct smpp_link *links[SMPP_LINKS_MAX];
     uint32_t n_links;
     struct smpp_slab *slabs;
     size_t slab_size; /* entries of all slabs */
     struct smpp_entry *spare, *queue;
     uint32_t queued;
     struct smpp_bucket bucket; /* of all binds together */
-    uint32_t served;           /* the bind that got the last message */
+    uint32_t served;           /* the link that got the last message */
     uint16_t next_reference;   /* user_message_reference; begins anywhere */
     struct event *timer;  /* for the deadline of the first in the queue, or for the next token */
     struct mono timer_at; /* us 0: not armed */
@@ -44,18 +45,22 @@ struct smpp_carrier {
     void *drained_arg;
     /* Between smpp_carrier_prepare() and smpp_carrier_update(); name NULL: nothing is prepared. */
     struct smpp_config next;
-    struct smpp_link *fresh[SMPP_BINDS_MAX]; /* where a bind is missing then */
+    struct smpp_link *fresh[SMPP_LINKS_MAX]; /* where a link is missing then */
 };
 
+/* Where submits may go; NULL: a receiver, or a transmitter whose pair lacks the other leg. */
+struct smpp_session *smpp_carrier_sender(const struct smpp_carrier *c, uint32_t nth);
 /* Room for as many entries as the options may need. */
 int smpp_carrier_reserve(struct smpp_carrier *c, const struct smpp_carrier_options *o)
     __attribute__((warn_unused_result));
 /* NULL: out of memory. */
 struct smpp_link *smpp_carrier_link_new(const struct smpp_carrier *c,
-                                        const struct smpp_config *config, uint32_t bind)
+                                        const struct smpp_config *config, uint32_t nth)
     __attribute__((warn_unused_result));
 void smpp_carrier_link_free(struct smpp_link *l);
-/* Outside of calls: binds beyond config.o.binds drain, and go when they are closed. */
+/* Outside of calls.  The receiver of a pair stays until its transmitter is closed. */
+void smpp_carrier_drain_link(struct smpp_carrier *c, uint32_t nth);
+/* Outside of calls: links that are too many drain, and go when they are closed. */
 void smpp_carrier_trim(struct smpp_carrier *c);
 /* Drops what was prepared. */
 void smpp_carrier_forget(struct smpp_carrier *c);

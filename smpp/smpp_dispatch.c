@@ -205,6 +205,18 @@ static void turn_away(struct smpp_session *s, const struct handler *h, const str
                            status, pdu->sequence_number);
 }
 
+/* Deliveries on a transmitter: somebody has to look, receipts are lost to us there. */
+static void out_of_place(struct smpp_session *s, const struct handler *h,
+                         const struct smpp_pdu *pdu)
+{
+    if (h->kind == SMPP_TAKES_DELIVERY && s->state == SMPP_BOUND) {
+        s->counts.turned_away++;
+        LOG(level_of_nth(s->counts.turned_away), s->id, "delivery_on_transmitter",
+            KV_S("command", pdu->command), KV_I("count", s->counts.turned_away));
+    }
+    turn_away(s, h, pdu, ESME_RINVBNDSTS);
+}
+
 static void run(struct smpp_session *s, const struct handler *h, const struct smpp_pdu *pdu)
 {
     const struct smpp_tlv *congestion = smpp_pdu_tlv(pdu, SMPP_TLV_CONGESTION_STATE);
@@ -226,7 +238,7 @@ void smpp_session_dispatch(struct smpp_session *s, const struct smpp_frame *fram
     if (!h)
         turn_away(s, NULL, &pdu, ESME_RINVCMDID);
     else if (!smpp_session_takes(s, h->kind))
-        turn_away(s, h, &pdu, ESME_RINVBNDSTS);
+        out_of_place(s, h, &pdu);
     else if (decoded == SMPP_DECODE_MALFORMED && h->kind == SMPP_TAKES_DELIVERY)
         turn_away(s, h, &pdu, ESME_RINVMSGLEN);
     else

@@ -5,19 +5,29 @@
 
 #include <string.h>
 
+static bool bind_is_up(const struct smpp_carrier *c, uint32_t bind)
+{
+    for (uint32_t i = 0; i < c->n_links; i++)
+        if (c->links[i]->session.bind == bind && c->links[i]->session.state != SMPP_BOUND)
+            return false;
+    return true;
+}
+
 uint32_t smpp_carrier_bind_count(const struct smpp_carrier *c)
 {
     return c->n_links;
 }
 
-void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t bind, struct smpp_bind_info *out)
+void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t row, struct smpp_bind_info *out)
 {
-    struct smpp_link *l = c->links[bind];
+    struct smpp_link *l = c->links[row];
     struct smpp_session *s = &l->session;
     *out = (struct smpp_bind_info){
         .carrier = c->config.o.name,
-        .bind = bind,
-        .mode = "transceiver",
+        .bind = s->bind,
+        .mode = smpp_mode_row(s->mode)->name,
+        .is_leg = c->config.o.mode == SMPP_PAIR,
+        .is_up = bind_is_up(c, s->bind),
         .state = s->state,
         .since_ms = s->since_ms,
         .next_attempt_ms = smpp_link_next_attempt_ms(l),
@@ -40,6 +50,7 @@ void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t bind, struct 
         .tls_expires_ms = s->tls_expires_ms,
         .last_reason = s->reason,
     };
+    smpp_session_name(s, out->name, sizeof out->name);
 }
 
 void smpp_carrier_info(const struct smpp_carrier *c, struct smpp_carrier_info *out)

@@ -76,14 +76,14 @@ static void ended_cb(void *owner, struct smpp_session *s, enum smpp_end end)
     }
 }
 
-int smpp_link_init(struct smpp_link *l, const struct smpp_session_env *env, uint32_t bind)
+int smpp_link_init(struct smpp_link *l, const struct smpp_session_env *env, uint32_t nth)
 {
     struct smpp_session_env own = *env;
     *l = (struct smpp_link){.ops = *env->ops};
     l->ops.ended_cb = ended_cb;
     own.ops = &l->ops;
     l->timer = event_new(env->base, -1, 0, attempt_cb, l);
-    if (!l->timer || smpp_session_init(&l->session, &own, bind) != 0) {
+    if (!l->timer || smpp_session_init(&l->session, &own, nth) != 0) {
         smpp_link_clear(l);
         return ERR_NOMEM;
     }

@@ -1,5 +1,6 @@
 /*
- * One configured bind kept alive: after each end of its session it waits and tries again.
+ * One connection of a carrier, a bind or a leg of one, kept alive: after each end of its session it
+ * waits and tries again.
  *
  * The wait is drawn anew each time between a floor and a ceiling that doubles (full jitter); both
  * depend on why the session ended.  Hosts are tried in turn; a round in which a host was only not
@@ -23,7 +24,8 @@ struct smpp_link {
     uint32_t tried;    /* hosts of this round that were not reached */
 };
 
-int smpp_link_init(struct smpp_link *l, const struct smpp_session_env *env, uint32_t bind)
+/* The nth connection of the carrier. */
+int smpp_link_init(struct smpp_link *l, const struct smpp_session_env *env, uint32_t nth)
     __attribute__((warn_unused_result));
 /* The first attempt, in the next loop turn. */
 void smpp_link_start(struct smpp_link *l);

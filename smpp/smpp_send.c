@@ -33,7 +33,7 @@ void smpp_session_bind(struct smpp_session *s)
 {
     const struct smpp_carrier_options *o = options(s);
     struct smpp_bind_fields f = {
-        .command_id = SMPP_BIND_TRANSCEIVER,
+        .command_id = smpp_mode_row(s->mode)->command_id,
         .system_id = o->system_id,
         .password = o->password->data ? (const char *)o->password->data : "",
         .system_type = o->system_type ? o->system_type : "",

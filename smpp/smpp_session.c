@@ -44,7 +44,7 @@ uint32_t smpp_random_between(uint32_t min, uint32_t max)
 
 bool smpp_session_takes(const struct smpp_session *s, enum smpp_takes kind)
 {
-    return (state_rows[s->state].takes & kind) != 0;
+    return (state_rows[s->state].takes & ~smpp_mode_row(s->mode)->refuses & kind) != 0;
 }
 
 static const struct smpp_carrier_options *options(const struct smpp_session *s)
@@ -486,13 +486,31 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
     smpp_session_arm(s);
 }
 
-int smpp_session_init(struct smpp_session *s, const struct smpp_session_env *env, uint32_t bind)
+void smpp_session_name(const struct smpp_session *s, char *out, size_t size)
 {
-    *s = (struct smpp_session){
-        .env = *env, .bind = bind, .state = SMPP_IDLE, .rtt_us = -1, .congestion = -1};
-    smpp_rate_init(&s->rate, smpp_config_bind_rate(env->config), mono_now());
-    snprintf(s->id, sizeof s->id, "%s/%u", options(s)->name, bind);
+    const char *leg = options(s)->mode == SMPP_PAIR ? smpp_mode_row(s->mode)->leg : "";
+    snprintf(out, size, "%u%s", s->bind, leg);
+}
+
+static void put_names(struct smpp_session *s)
+{
+    char name[SMPP_SESSION_NAME];
+    smpp_session_name(s, name, sizeof name);
+    snprintf(s->id, sizeof s->id, "%s/%s", options(s)->name, name);
     str_copy(s->reason, sizeof s->reason, "new");
+}
+
+int smpp_session_init(struct smpp_session *s, const struct smpp_session_env *env, uint32_t nth)
+{
+    *s = (struct smpp_session){.env = *env,
+                               .nth = nth,
+                               .bind = smpp_mode_bind_of_link(&env->config->o, nth),
+                               .mode = smpp_mode_of_link(&env->config->o, nth),
+                               .state = SMPP_IDLE,
+                               .rtt_us = -1,
+                               .congestion = -1};
+    smpp_rate_init(&s->rate, smpp_config_bind_rate(env->config), mono_now());
+    put_names(s);
     s->since_ms = wall_ms();
     if (smpp_window_init(&s->window, options(s)->window) != 0)
         return ERR_NOMEM;

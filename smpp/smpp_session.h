@@ -16,6 +16,7 @@
 #include "smpp/smpp_conn.h"
 #include "smpp/smpp_decode.h"
 #include "smpp/smpp_dial.h"
+#include "smpp/smpp_mode.h"
 #include "smpp/smpp_options.h"
 #include "smpp/smpp_rate.h"
 #include "smpp/smpp_window.h"
@@ -52,7 +53,7 @@ struct smpp_counts {
     uint64_t submits, responses, errors, receipts, throttled, in_doubt;
     uint64_t unexpected;  /* responses that nothing waited for */
     uint64_t malformed;   /* PDUs whose body was unusable */
-    uint64_t turned_away; /* deliveries refused because too many were unanswered */
+    uint64_t turned_away; /* deliveries: too many were unanswered, or on a transmitter */
 };
 
 struct smpp_session_ops {
@@ -80,8 +81,10 @@ struct smpp_session_env {
 
 struct smpp_session {
     struct smpp_session_env env;
-    uint32_t bind;
-    char id[80]; /* "acme/0", heads the log lines */
+    uint32_t nth;        /* of the carrier's connections */
+    uint32_t bind;       /* that it is, or is a leg of */
+    enum smpp_mode mode; /* never SMPP_PAIR */
+    char id[80];         /* "acme/0", heads the log lines; "acme/0tx" of a leg */
 
     enum smpp_state state;
     char reason[96]; /* of the last change of state */
@@ -121,8 +124,12 @@ struct smpp_session {
     int64_t rtt_us; /* of the last answered submit, -1: none yet */
 };
 
-int smpp_session_init(struct smpp_session *s, const struct smpp_session_env *env, uint32_t bind)
+/* The nth connection of the carrier. */
+int smpp_session_init(struct smpp_session *s, const struct smpp_session_env *env, uint32_t nth)
     __attribute__((warn_unused_result));
+/* "0", and "0tx" or "0rx" of a leg. */
+#define SMPP_SESSION_NAME 12
+void smpp_session_name(const struct smpp_session *s, char *out, size_t size);
 /* In IDLE: resolve or connect, as host asks; nth picks among the addresses of a name. */
 void smpp_session_start(struct smpp_session *s, const char *host, uint32_t nth);
 /* How many messages it would take now. */

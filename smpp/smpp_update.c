@@ -7,12 +7,12 @@
 #include <stdlib.h>
 
 struct smpp_link *smpp_carrier_link_new(const struct smpp_carrier *c,
-                                        const struct smpp_config *config, uint32_t bind)
+                                        const struct smpp_config *config, uint32_t nth)
 {
     struct smpp_session_env env = c->env;
     struct smpp_link *l = malloc(sizeof *l);
     env.config = config;
-    if (l && smpp_link_init(l, &env, bind) != 0) {
+    if (l && smpp_link_init(l, &env, nth) != 0) {
         free(l);
         l = NULL;
     }
@@ -46,12 +46,25 @@ static bool is_closed(const struct smpp_link *l)
     return l->session.state == SMPP_CLOSED;
 }
 
+static bool is_receiver_leg(const struct smpp_carrier *c, uint32_t nth)
+{
+    return c->config.o.mode == SMPP_PAIR && c->links[nth]->session.mode == SMPP_RECEIVER;
+}
+
+void smpp_carrier_drain_link(struct smpp_carrier *c, uint32_t nth)
+{
+    if (is_receiver_leg(c, nth) && !is_closed(c->links[nth - 1]))
+        return;
+    if (!c->links[nth]->session.stopping)
+        smpp_link_drain(c->links[nth]);
+}
+
 void smpp_carrier_trim(struct smpp_carrier *c)
 {
-    for (uint32_t i = c->config.o.binds; i < c->n_links && !c->freed; i++)
-        if (!c->links[i]->session.stopping)
-            smpp_link_drain(c->links[i]);
-    while (!c->freed && c->n_links > c->config.o.binds && is_closed(c->links[c->n_links - 1]))
+    uint32_t wanted = smpp_mode_links(&c->config.o);
+    for (uint32_t i = wanted; i < c->n_links && !c->freed; i++)
+        smpp_carrier_drain_link(c, i);
+    while (!c->freed && c->n_links > wanted && is_closed(c->links[c->n_links - 1]))
         smpp_carrier_link_free(c->links[--c->n_links]);
 }
 
@@ -59,7 +72,7 @@ void smpp_carrier_trim(struct smpp_carrier *c)
 
 void smpp_carrier_forget(struct smpp_carrier *c)
 {
-    for (uint32_t i = 0; i < SMPP_BINDS_MAX; i++) {
+    for (uint32_t i = 0; i < SMPP_LINKS_MAX; i++) {
         if (c->fresh[i])
             smpp_carrier_link_free(c->fresh[i]);
         c->fresh[i] = NULL;
@@ -70,7 +83,7 @@ void smpp_carrier_forget(struct smpp_carrier *c)
 
 static int make_links(struct smpp_carrier *c)
 {
-    for (uint32_t i = 0; i < c->next.o.binds; i++) {
+    for (uint32_t i = 0; i < smpp_mode_links(&c->next.o); i++) {
         if (i < c->n_links && !is_closed(c->links[i]))
             continue;
         c->fresh[i] = smpp_carrier_link_new(c, &c->next, i);
@@ -88,7 +101,7 @@ int smpp_carrier_prepare(struct smpp_carrier *c, const struct smpp_carrier_optio
     int err = smpp_config_init(&c->next, options);
     if (err)
         return err;
-    err = smpp_carrier_reserve(c, &c->next.o);
+    err = c->next.o.mode == c->config.o.mode ? smpp_carrier_reserve(c, &c->next.o) : ERR_INVALID;
     for (uint32_t i = 0; i < c->n_links && !err; i++)
         err = smpp_window_reserve(&c->links[i]->session.window, c->next.o.window);
     if (!err)
@@ -111,11 +124,11 @@ static void update_session(struct smpp_session *s)
     smpp_session_arm(s);
 }
 
-static void update_link(struct smpp_carrier *c, uint32_t bind)
+static void update_link(struct smpp_carrier *c, uint32_t nth)
 {
-    struct smpp_link *l = c->links[bind];
+    struct smpp_link *l = c->links[nth];
     l->host %= (uint32_t)c->config.o.n_hosts;
-    if (bind < c->config.o.binds) { /* it was one too many, and is wanted again */
+    if (nth < smpp_mode_links(&c->config.o)) { /* it was one too many, and is wanted again */
         l->session.stopping = false;
         if (l->session.state != SMPP_UNBINDING) /* else until it is over: it was ours, or not */
             l->session.draining = false;
@@ -123,16 +136,16 @@ static void update_link(struct smpp_carrier *c, uint32_t bind)
     update_session(&l->session);
 }
 
-static void put_fresh(struct smpp_carrier *c, uint32_t bind)
+static void put_fresh(struct smpp_carrier *c, uint32_t nth)
 {
-    struct smpp_link *l = c->fresh[bind];
-    c->fresh[bind] = NULL;
+    struct smpp_link *l = c->fresh[nth];
+    c->fresh[nth] = NULL;
     l->session.env.config = &c->config;
-    if (bind < c->n_links)
-        smpp_carrier_link_free(c->links[bind]); /* closed before this turn: nothing calls it */
+    if (nth < c->n_links)
+        smpp_carrier_link_free(c->links[nth]); /* closed before this turn: nothing calls it */
     else
-        c->n_links = bind + 1;
-    c->links[bind] = l;
+        c->n_links = nth + 1;
+    c->links[nth] = l;
     smpp_link_start(l);
 }
 
@@ -145,7 +158,7 @@ void smpp_carrier_update(struct smpp_carrier *c)
     c->next = (struct smpp_config){0};
     c->config.o.password = &c->config.password;
     smpp_bucket_set(&c->bucket, c->config.o.rate, mono_now());
-    for (uint32_t i = 0; i < SMPP_BINDS_MAX; i++)
+    for (uint32_t i = 0; i < SMPP_LINKS_MAX; i++)
         if (c->fresh[i])
             put_fresh(c, i);
     for (uint32_t i = 0; i < c->n_links; i++)

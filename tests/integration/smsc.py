@@ -57,18 +57,18 @@ class Relay:
         """Each PDU that pinbind wrote so far."""
         return [p for r in self.recorders for p in r.pdus]
 
-    def cut(self):
-        """Ends every connection at once (RST)."""
-        self._do("cut")
+    def cut(self, bound_by=None):
+        """Ends every connection at once (RST), or those that began with this command."""
+        self._do("cut", bound_by)
 
     def close(self):
         self._do("stop")
         self.thread.join()
 
-    def _do(self, command):
+    def _do(self, command, bound_by=None):
         done = threading.Event()
         with self.lock:
-            self.commands.append((command, done))
+            self.commands.append((command, bound_by, done))
         self.wake_w.send(b"x")
         done.wait(5)
 
@@ -96,6 +96,10 @@ class Relay:
                     one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                 one.close()
 
+    def _first_command(self, client):
+        _, recorder = self.pairs[client]
+        return wire.header(recorder.pdus[0])[0] if recorder and recorder.pdus else None
+
     def _pump(self, s):
         other, recorder = self.pairs[s]
         try:
@@ -114,9 +118,9 @@ class Relay:
         with self.lock:
             commands, self.commands = self.commands, []
         going = True
-        for command, done in commands:
+        for command, bound_by, done in commands:
             for s in list(self.pairs):
-                if s in self.pairs:
+                if s in self.pairs and bound_by in (None, self._first_command(s)):
                     self._drop(s, reset=command == "cut")
             if command == "stop":
                 self.listener.close()

@@ -1,6 +1,7 @@
 """SMPP 3.4 as the tests see it: a codec of their own, small and strict."""
 import struct
 
+BIND_RX, BIND_TX = 0x00000001, 0x00000002
 BIND_TRX, BIND_TRX_RESP = 0x00000009, 0x80000009
 SUBMIT, SUBMIT_RESP = 0x00000004, 0x80000004
 DELIVER, DELIVER_RESP = 0x00000005, 0x80000005

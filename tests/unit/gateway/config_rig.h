@@ -111,6 +111,7 @@ static inline const char *other_value(const struct config_row *row, char *out, s
         {"hosts", "{\"one.example\", \"192.0.2.1\"}"},
         {"local_address", "\"::1\""},
         {"log_level", "\"debug\""},
+        {"bind", "\"transmitter+receiver\""},
         {"default_alphabet", "\"latin1\""},
         {"validity", "\"none\""},
         {"messaging_mode", "\"forward\""},

@@ -254,8 +254,7 @@ static void what_says_without_a_missing_feature_is_accepted(void **state)
     (void)state;
     struct config *c = load_text("policy = \"standard\"\n"
                                  "verify_socket { tls_cert_file = \"\" tls_key_file = \"\" "
-                                 "tls_client_ca_file = \"\" }\n" CARRIER
-                                 "tls = false bind = \"transceiver\" "
+                                 "tls_client_ca_file = \"\" }\n" CARRIER "tls = false "
                                  "long_message = \"udh\"\n}\n" ROUTE "receipt_patience_s = 0 }");
     config_free(c);
 }

@@ -1,0 +1,145 @@
+"""What binds are: pairs of a transmitter and a receiver, one kind alone, and what operators make of them."""
+from concurrent.futures import ThreadPoolExecutor
+import threading
+import urllib.error
+import urllib.request
+
+import pytest
+import redis
+
+import wire
+from procs import wait_for
+from world import Account, number
+
+PAIR = "transmitter+receiver"
+
+
+def pair(smsc, **keys):
+    return {"port": smsc.port, "bind": PAIR, **keys}
+
+
+def row(gateway, name):
+    return next(b for b in gateway.binds() if b["name"] == name)
+
+
+def test_q63_submits_go_on_the_transmitter_and_receipts_come_on_the_receiver(world):
+    smsc = world.node("smsc")
+    gateway, account = world.start({"acme": pair(smsc)})
+    assert sorted(e["mode"] for e in smsc.events("bind", st=0)) == ["rx", "tx"]
+    for _ in range(5):
+        account.wait_attempt(account.send(number())["pinId"], "DELIVERED")
+    tx, rx = row(gateway, "0tx"), row(gateway, "0rx")
+    assert (tx["mode"], tx["submits"], tx["receipts"]) == ("transmitter", 5, 0)
+    assert (rx["mode"], rx["submits"], rx["receipts"]) == ("receiver", 0, 5)
+    assert tx["up"] and rx["up"] and tx["bind"] == rx["bind"] == 0
+
+
+def test_q63_a_pair_of_which_the_operator_permits_one_leg_sends_nothing(world):
+    smsc = world.node("smsc", "--max-binds", "1")
+    gateway = world.gateway({"acme": pair(smsc)}, http={}).start(bound=[])
+    account = Account(gateway, "demo")
+    wait_for(lambda: smsc.events("bind", st=5), "a leg refused")
+    wait_for(lambda: sorted(b["state"] for b in gateway.binds()) == ["BOUND", "IDLE"], gateway.binds)
+    assert not any(b["up"] for b in gateway.binds())
+    with pytest.raises(redis.ResponseError, match="^UNAVAILABLE"):
+        account.send(number())
+    assert not smsc.events("submit")
+
+
+class Load:
+    """Threads that send until they are told to stop; every send is to a number of its own."""
+
+    def __init__(self, account, threads=6):
+        self.account, self.sent, self.refused = account, [], []
+        self.stopping = threading.Event()
+        self.pool = ThreadPoolExecutor(threads)
+        self.futures = [self.pool.submit(self._run) for _ in range(threads)]
+
+    def _run(self):
+        while not self.stopping.is_set():
+            to = number()
+            try:
+                answer = self.account.send(to)
+            except redis.ResponseError as e:
+                assert str(e).startswith("UNAVAILABLE"), e
+                self.refused.append(to)
+                continue
+            if answer["smsStatus"] == "MESSAGE_SENT":
+                self.sent.append((to, answer["pinId"]))
+            else:
+                self.refused.append(to)
+
+    def reach(self, count):
+        wait_for(lambda: len(self.sent) >= count or any(f.done() for f in self.futures),
+                 lambda: f"{count} sends; there are {len(self.sent)}", 30)
+
+    def stop(self):
+        self.stopping.set()
+        for f in self.futures:
+            f.result()
+
+
+@pytest.mark.parametrize("leg", ["rx", "tx"])
+def test_q63_a_pair_that_loses_a_leg_under_load_loses_and_doubles_nothing(world, leg):
+    smsc = world.node("smsc", "--dlr-retry", "100", "--resp-delay", "3")
+    gateway, account = world.start({"acme": pair(smsc, window=20)})
+    other = "tx" if leg == "rx" else "rx"
+    load = Load(account)
+    for i in range(1, 4):
+        load.reach(len(load.sent) + 60)
+        smsc.relay.cut(wire.BIND_RX if leg == "rx" else wire.BIND_TX)
+        wait_for(lambda: len(smsc.events("bind", mode=leg, st=0)) > i, f"{leg} number {i + 1}")
+        gateway.wait_bound("acme")
+    load.reach(len(load.sent) + 60)
+    load.stop()
+    assert len(smsc.events("bind", mode=other, st=0)) == 1  # stayed
+    in_doubt = 0
+    for to, pin_id in load.sent:
+        assert len(smsc.submits(to)) <= 1  # the cut may have come before the SMSC had it
+        state = account.attempts(pin_id)[-1]["state"]
+        if state == "IN_DOUBT":
+            in_doubt += 1
+        else:
+            account.wait_attempt(pin_id, "DELIVERED")
+    assert not [to for to in load.refused if smsc.submits(to)]
+    assert in_doubt == 0 if leg == "rx" else in_doubt <= 3 * 20
+    assert row(gateway, "0tx")["receipts"] == 0
+
+
+def test_q63_a_receiver_takes_the_receipts_of_another_gateways_transmitter(world):
+    smsc = world.node("smsc")
+    store = world.redis_store(world.redis().port)
+    sender = world.gateway({"acme": {"port": smsc.port, "bind": "transmitter"}}, "gw1", **store).start()
+    account = Account(sender, "demo")
+    taker = world.gateway({"acme": {"port": smsc.port, "bind": "receiver"}, "other": {"port": 1}}, "gw2",
+                          routes={"default": {"prefixes": [""], "carriers": ["other"]}}, **store).start(bound=["acme"])
+    account.wait_attempt(account.send(number())["pinId"], "DELIVERED")
+    assert [b["receipts"] for b in taker.binds() if b["carrier"] == "acme"] == [1]
+    assert [b["receipts"] for b in sender.binds()] == [0]
+
+
+def test_q63_a_gateway_with_a_receiver_alone_is_not_ready_to_send(world):
+    smsc = world.node("smsc")
+    gateway = world.gateway({"acme": {"port": smsc.port, "bind": "receiver"}, "away": {"port": 1}}, http={},
+                            routes={"default": {"prefixes": [""], "carriers": ["away"]}}).start(bound=["acme"])
+    with pytest.raises(urllib.error.HTTPError) as e:
+        urllib.request.urlopen(gateway.url("/readyz/send", noc=True))
+    assert e.value.code == 503
+
+
+def test_another_kind_of_bind_binds_anew_at_a_reload(world):
+    smsc = world.node("smsc")
+    gateway, account = world.start({"acme": {"port": smsc.port}})
+    gateway.configure({"acme": pair(smsc)})
+    assert gateway.ctl("reload")["rebound"] == ["acme"]
+    wait_for(lambda: len(gateway.binds()) == 2 and all(b["up"] for b in gateway.binds()), gateway.binds)
+    account.wait_attempt(account.send(number())["pinId"], "DELIVERED")
+    assert len(smsc.events("unbind")) == 1
+
+
+def test_the_legs_of_a_pair_unbind_when_the_gateway_ends(world):
+    smsc = world.node("smsc")
+    gateway, account = world.start({"acme": pair(smsc)})
+    account.send(number())
+    assert gateway.stop() == 0
+    assert len(smsc.events("unbind")) == 2
