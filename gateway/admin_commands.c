@@ -292,7 +292,7 @@ static void cmd_pins(struct admin_request *r)
 {
     const char *id = need_arg(r, "the pinId");
     if (id) /* NULL: an operator sees every account's */
-        pins_status(r->env->ledger, NULL, id, status_cb, r);
+        pins_status(r->env->ledger, r->env->carriers, NULL, id, status_cb, r);
 }
 
 static json_t *store_json(const struct admin_env *env)

@@ -8,6 +8,7 @@
 #include "gateway/flow.h"
 #include "gateway/metrics_page.h"
 #include "gateway/process_info.h"
+#include "gateway/receipt_counts.h"
 #include "gateway/resp.h"
 #include "pin/ledger.h"
 #include "store/store.h"
@@ -117,6 +118,20 @@ static void queue_oldest(struct metrics_page *p, const struct snapshot *s)
     for (size_t i = 0; i < s->n_queues; i++) {
         const struct metrics_label labels[] = {{"carrier", s->queues[i].carrier}, {NULL, NULL}};
         metrics_series(p, labels, (double)s->queues[i].oldest_ms / MS_PER_S);
+    }
+}
+
+static void receipts(struct metrics_page *p, const struct snapshot *s)
+{
+    size_t n;
+    const struct receipt_count *rows = receipt_counts(&n);
+    (void)s;
+    for (size_t i = 0; i < n; i++) {
+        const struct metrics_label labels[] = {{"carrier", rows[i].carrier},
+                                               {"stat", rows[i].stat},
+                                               {"err", rows[i].err},
+                                               {NULL, NULL}};
+        metrics_series(p, labels, (double)rows[i].n);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "gateway/carrier_options.h"
 #include "gateway/config.h"
+#include "gateway/receipt_counts.h"
 #include "pin/ledger.h"
 
 #include <stdio.h>
@@ -171,6 +172,7 @@ static void receipt_cb(void *arg, struct smpp_carrier *smpp, const struct smpp_r
                        struct smpp_delivery handle)
 {
     struct carrier *c = arg;
+    receipt_counts_add(c->config->name, r);
     if (!r->id.len) {
         /* nothing to match it by: an error answer would only bring it again */
         LOG(LOG_LV_WARN, c->config->name, "receipt_without_id",

@@ -183,6 +183,7 @@ static int start_doors(struct gateway *g, char *why, size_t why_size)
                          .config = &g->config->verify_socket,
                          .flows = g->flows,
                          .ledger = g->ledger,
+                         .carriers = g->carriers,
                          .registry = g->registry};
     struct admin_env a = {.base = g->base,
                           .reap = g->reap,

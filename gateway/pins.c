@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "gateway/carriers.h"
 #include "gateway/counters.h"
 #include "pin/ledger.h"
 
@@ -14,7 +15,8 @@ struct ask {
     answer_cb cb;
     void *arg;
     struct mono asked;
-    void (*build)(const struct pin_record *record, struct answer *a); /* of a reading */
+    void (*build)(const struct ask *k, const struct pin_record *record, struct answer *a);
+    struct carriers *carriers; /* of a status: whose words its errors are */
     char pin_id[PIN_ID_SIZE];
 };
 
@@ -113,23 +115,36 @@ void pins_verify(struct pin_ledger *l, const char *account, const char *pin_id, 
 
 /* --- status ---------------------------------------------------------------------------------- */
 
-static void add_attempt(struct answer *a, const struct pin_attempt *t)
+/* What the operator's table says of the error, as it is now; the err of a refusal is a status. */
+static const char *err_text_of(const struct ask *k, const struct pin_attempt *t)
+{
+    if (!t->err[0] || t->state == PIN_ATT_REFUSED)
+        return NULL;
+    struct smpp_carrier *c = carriers_find(k->carriers, t->carrier);
+    return c ? smpp_carrier_error_text(c, t->err) : NULL;
+}
+
+static void add_attempt(const struct ask *k, struct answer *a, const struct pin_attempt *t)
 {
     bool sent = t->sent_ms != 0, done = t->done_ms != 0;
-    answer_map(a, (uint16_t)(2 + (t->message_id[0] != 0) + (t->err[0] != 0) + sent + done));
+    const char *text = err_text_of(k, t);
+    answer_map(a, (uint16_t)(2 + (t->message_id[0] != 0) + (t->err[0] != 0) + (text != NULL) +
+                             sent + done));
     answer_str(a, "carrier", t->carrier);
     if (t->message_id[0])
         answer_str(a, "messageId", t->message_id);
     answer_str(a, "state", pin_attempt_state_name(t->state));
     if (t->err[0])
         answer_str(a, "err", t->err);
+    if (text)
+        answer_str(a, "errText", text);
     if (sent)
         answer_int(a, "sentAt", t->sent_ms);
     if (done)
         answer_int(a, "doneAt", t->done_ms);
 }
 
-static void build_status(const struct pin_record *r, struct answer *a)
+static void build_status(const struct ask *k, const struct pin_record *r, struct answer *a)
 {
     answer_init(a);
     answer_str(a, "pinId", r->pin_id);
@@ -142,7 +157,7 @@ static void build_status(const struct pin_record *r, struct answer *a)
         answer_int(a, "verifiedAt", r->verified_ms);
     answer_list(a, "attempts", (uint16_t)r->n_attempts);
     for (uint32_t i = 0; i < r->n_attempts; i++)
-        add_attempt(a, &r->attempts[i]);
+        add_attempt(k, a, &r->attempts[i]);
 }
 
 static void record_cb(void *arg, const struct pin_answer *v)
@@ -154,7 +169,7 @@ static void record_cb(void *arg, const struct pin_answer *v)
     else if (v->verdict != PIN_OK)
         answer_fail(&a, ANSWER_NOT_FOUND, "no such PIN");
     else
-        k->build(v->record, &a);
+        k->build(k, v->record, &a);
     finish(k, &a);
 }
 
@@ -165,13 +180,14 @@ static void read_record(struct pin_ledger *l, const char *account, struct ask *k
         give_up(k, err);
 }
 
-void pins_status(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
-                 void *arg)
+void pins_status(struct pin_ledger *l, struct carriers *carriers, const char *account,
+                 const char *pin_id, answer_cb cb, void *arg)
 {
     struct ask *k = ask_new(pin_id, cb, arg);
     if (!k)
         return;
     k->build = build_status;
+    k->carriers = carriers;
     read_record(l, account, k);
 }
 
@@ -234,8 +250,9 @@ static const struct word *word_of(const struct pin_attempt *t)
     return &words[t->state];
 }
 
-static void build_messages(const struct pin_record *r, struct answer *a)
+static void build_messages(const struct ask *k, const struct pin_record *r, struct answer *a)
 {
+    (void)k;
     answer_init(a);
     a->is_list = true;
     for (uint32_t i = 0; i < r->n_attempts; i++) {

@@ -7,14 +7,16 @@
 
 #include "gateway/answer.h"
 
+struct carriers;
 struct pin_ledger;
 struct pin_record;
 
 /* A wrong PIN is an answer, not an error.  The typed octets are the caller's to wipe. */
 void pins_verify(struct pin_ledger *l, const char *account, const char *pin_id, const char *typed,
                  size_t typed_len, answer_cb cb, void *arg);
-void pins_status(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
-                 void *arg);
+/* carriers: their tables say what the errors of receipts mean. */
+void pins_status(struct pin_ledger *l, struct carriers *carriers, const char *account,
+                 const char *pin_id, answer_cb cb, void *arg);
 /* A list: status, description and finalStatus of each SMS (version 1 of the HTTP API). */
 void pins_messages(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
                    void *arg);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct event_base;
+struct carriers;
 struct reap;
 struct config_verify_socket;
 struct flows;
@@ -24,6 +25,7 @@ struct resp_env {
     const struct config_verify_socket *config; /* kept; see resp_server_reload() */
     struct flows *flows;
     struct pin_ledger *ledger;
+    struct carriers *carriers;
     struct pin_registry *registry;
 };
 

@@ -423,8 +423,8 @@ static void cmd_verify(struct resp_request *r, const struct resp_command *cmd)
 
 static void cmd_status(struct resp_request *r, const struct resp_command *cmd)
 {
-    pins_status(r->conn->server->env.ledger, r->conn->account, cmd->argv[1].p, resp_reply_answer,
-                r);
+    const struct resp_env *env = &r->conn->server->env;
+    pins_status(env->ledger, env->carriers, r->conn->account, cmd->argv[1].p, resp_reply_answer, r);
 }
 
 static void cmd_cancel(struct resp_request *r, const struct resp_command *cmd)

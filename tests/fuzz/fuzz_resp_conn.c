@@ -139,10 +139,11 @@ void pins_verify(struct pin_ledger *l, const char *account, const char *pin_id, 
     ask(cb, arg, pin_id);
 }
 
-void pins_status(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
-                 void *arg)
+void pins_status(struct pin_ledger *l, struct carriers *carriers, const char *account,
+                 const char *pin_id, answer_cb cb, void *arg)
 {
     (void)l;
+    (void)carriers;
     if (!account[0])
         abort();
     ask(cb, arg, pin_id);
@@ -151,7 +152,7 @@ void pins_status(struct pin_ledger *l, const char *account, const char *pin_id, 
 void pins_cancel(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
                  void *arg)
 {
-    pins_status(l, account, pin_id, cb, arg);
+    pins_status(l, NULL, account, pin_id, cb, arg);
 }
 
 /* --- the client ------------------------------------------------------------------------------ */

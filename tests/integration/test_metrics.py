@@ -59,7 +59,7 @@ def post(gateway, account, path, body):
 
 def test_every_row_is_there_and_parsers_take_it(running):
     gateway, account, _ = running
-    account.send(number())
+    account.wait_attempt(account.send(number())["pinId"], "DELIVERED")
     page, samples = scrape(gateway)
     promtool(page)
     rows = re.findall(r"^(?:BIND|DOOR|VALUE|TABLE)\((\w+), (\w+),", (ROOT / "gateway/metrics.def").read_text(), re.M)
@@ -88,7 +88,9 @@ def test_a_pin_is_counted_on_its_whole_way(running):
     for key in [k for k in done if k[0].startswith("pinbind_verify_socket_")]:
         del done[key]  # how often wait_attempt() looked
     assert done == {
-        ("pinbind_submits_total", bind): 1, ("pinbind_responses_total", bind): 1, ("pinbind_receipts_total", bind): 1,
+        ("pinbind_submits_total", bind): 1, ("pinbind_responses_total", bind): 1,
+        ("pinbind_receipts_by_bind_total", bind): 1,
+        ("pinbind_receipts_total", (("carrier", "acme"), ("err", "000"), ("stat", "DELIVRD"))): 1,
         ("pinbind_receipts_matched_total", ()): 1,
         ("pinbind_pins_total", (("event", "requested"),)): 1, ("pinbind_pins_total", (("event", "sent"),)): 1,
         ("pinbind_verify_total", (("result", "WRONG_PIN"),)): 1,

@@ -155,11 +155,12 @@ def test_q24_q25_q30_tables_of_a_carrier_count_and_a_reload_swaps_them(world):
             "final_states": ["DELIVERED", "UNDELIVERABLE", "ACCEPTED"],
             "receipt_errors": ["00B=permanent:no such number: ever"]}
     gateway, account = world.start({"acme": keys})
-    serial = iter(range(1, 100))
+    serial, last = iter(range(1, 100)), []
 
     def outcome(text, state):
         to, n = number(), next(serial)
         sent = account.send(to)
+        last[:] = [sent["pinId"]]
         smsc.say(receipt(n, to, text, n))
         account.wait_attempt(sent["pinId"], state)
         return account.attempts(sent["pinId"])[-1]
@@ -169,10 +170,13 @@ def test_q24_q25_q30_tables_of_a_carrier_count_and_a_reload_swaps_them(world):
     assert "doneAt" not in outcome("stat:EXPIRED", "EXPIRED")
     attempt = outcome("stat:KAPUTT err:00b", "UNDELIVERABLE")
     assert "doneAt" in attempt and attempt["err"] == "00b"
+    assert attempt["errText"] == "no such number: ever"
+    assert gateway.ctl("pins", last[0])["attempts"][-1]["errText"] == "no such number: ever"
     line = receipt_lines(gateway)[-1]
     assert ' err=00b err_class=permanent err_text="no such number: ever" ' in line and " info " in line
     gateway.configure({"acme": {"port": smsc.port, "receipt_errors": ["00b=temporary:out of reach"]}})
     assert gateway.ctl("reload")["changed"] == ["acme"]
+    assert account.attempts(last[0])[-1]["errText"] == "out of reach"
     assert "doneAt" not in outcome("stat:ACCEPTD", "ACCEPTED")
     assert "doneAt" not in outcome("stat:kaputt err:00B", "UNKNOWN")
     assert ' err=00B err_class=temporary err_text="out of reach" ' in receipt_lines(gateway)[-1]
