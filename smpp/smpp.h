@@ -296,6 +296,48 @@ bool smpp_carrier_is_ready(const struct smpp_carrier *c);
 int smpp_submit(struct smpp_carrier *c, const struct smpp_message *message, smpp_submit_cb cb,
                 void *arg) __attribute__((warn_unused_result));
 
+/*
+ * What has become of a message that was accepted (query_sm), and its withdrawal (cancel_sm). Either
+ * goes over any bind that may send, while no message waits: it counts as a segment before the rates
+ * and takes no place of a window.  16 are unanswered per bind and 1000 wait for at most
+ * response_timeout_ms; then ERR_FULL.  The callback is called exactly once, also at time-out,
+ * disconnect, drain and free, and never inside the call.
+ */
+struct smpp_message_ref {
+    const char *message_id;  /* as in its submit_sm_resp, 1 to 64 octets */
+    const char *source;      /* as in its struct smpp_message */
+    const char *destination; /* of a cancel */
+};
+
+enum smpp_ask_outcome {
+    SMPP_ASK_DONE,      /* answered with ESME_ROK */
+    SMPP_ASK_REFUSED,   /* an error status, or generic_nack */
+    SMPP_ASK_NO_ANSWER, /* in response_timeout_ms */
+    SMPP_ASK_LOST,      /* the connection ended before the answer */
+    SMPP_ASK_NOT_SENT,  /* not one octet reached the kernel */
+};
+#define SMPP_ASK_OUTCOMES 5
+const char *smpp_ask_outcome_name(enum smpp_ask_outcome outcome);
+
+struct smpp_ask_result {
+    enum smpp_ask_outcome outcome;
+    uint32_t status; /* command_status of the answer, 0 where there was none */
+    /* Of a query that is DONE: */
+    int state;          /* message_state 0..9, -1: none that is known */
+    bool final;         /* as of a receipt */
+    int64_t final_ms;   /* since then, Unix ms; -1: not told */
+    uint8_t error_code; /* why it failed, the operator's own numbers; 0: not told */
+    const char *reason; /* static text */
+};
+typedef void (*smpp_ask_cb)(void *arg, const struct smpp_ask_result *result);
+
+/* 0: cb will be called once.  ERR_UNAVAILABLE (no bind is BOUND), ERR_FULL, ERR_INVALID (an id or
+ * address that SMPP 3.4 cannot carry), ERR_CLOSED (draining), ERR_NOMEM: it will not. */
+int smpp_query(struct smpp_carrier *c, const struct smpp_message_ref *message, smpp_ask_cb cb,
+               void *arg) __attribute__((warn_unused_result));
+int smpp_cancel(struct smpp_carrier *c, const struct smpp_message_ref *message, smpp_ask_cb cb,
+                void *arg) __attribute__((warn_unused_result));
+
 /* Answers a receipt or a mobile-originated message; status 0 is ESME_ROK. */
 void smpp_delivery_done(struct smpp_carrier *c, struct smpp_delivery handle, uint32_t status);
 
@@ -335,10 +377,14 @@ struct smpp_bind_info {
 uint32_t smpp_carrier_bind_count(const struct smpp_carrier *c);
 void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t row, struct smpp_bind_info *out);
 
+struct smpp_ask_counts {
+    uint64_t n[SMPP_ASK_OUTCOMES]; /* calls that were refused count as SMPP_ASK_NOT_SENT */
+};
 struct smpp_carrier_info {
     const char *carrier;
     uint32_t queued;   /* messages waiting for a bind's room or rate */
     int64_t oldest_ms; /* so long the next of them has waited, 0: there is none */
+    struct smpp_ask_counts queries, cancels;
 };
 void smpp_carrier_info(const struct smpp_carrier *c, struct smpp_carrier_info *out);
 

@@ -217,6 +217,7 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
     struct smpp_carrier *c = arg;
     c->timer_at.us = 0;
     pump(c);
+    smpp_asks_pump(c);
 }
 
 /* --- draining --- */
@@ -240,6 +241,7 @@ static bool is_closed(const struct smpp_carrier *c)
 static void drain_step(struct smpp_carrier *c)
 {
     fail_queue(c, "draining");
+    smpp_asks_fail(c, "draining");
     for (uint32_t i = 0; i < c->n_links && !c->freed; i++)
         smpp_carrier_drain_link(c, i);
     if (!c->freed && is_closed(c))
@@ -258,6 +260,7 @@ static void turn_cb(evutil_socket_t fd, short what, void *arg)
     smpp_carrier_trim(c);
     if (!c->freed)
         pump(c);
+    smpp_asks_pump(c);
 }
 
 void smpp_carrier_drain(struct smpp_carrier *c, void (*cb)(void *arg), void *arg)
@@ -304,6 +307,7 @@ static void room_cb(void *owner)
     struct smpp_carrier *c = owner;
     if (!c->freed)
         pump(c);
+    smpp_asks_pump(c);
 }
 
 /* Once per connection: an operator that does so does it in every receipt. */
@@ -372,6 +376,7 @@ static void carrier_free_cb(void *object)
         event_free(c->timer);
     if (c->turn)
         event_free(c->turn);
+    smpp_asks_clear(c);
     while (c->slabs) {
         struct smpp_slab *s = c->slabs;
         LL_DELETE(c->slabs, s);
@@ -409,7 +414,8 @@ struct smpp_carrier *smpp_carrier_new(struct event_base *base, struct reap *reap
     smpp_bucket_init(&c->bucket, c->config.o.rate, mono_now());
     c->timer = event_new(base, -1, 0, timer_cb, c);
     c->turn = event_new(base, -1, 0, turn_cb, c);
-    if (!c->timer || !c->turn || smpp_carrier_reserve(c, &c->config.o) != 0 || make_links(c) != 0) {
+    if (!c->timer || !c->turn || smpp_asks_init(c) != 0 ||
+        smpp_carrier_reserve(c, &c->config.o) != 0 || make_links(c) != 0) {
         carrier_free_cb(c);
         return NULL;
     }
@@ -432,6 +438,7 @@ void smpp_carrier_free(struct smpp_carrier *c)
     for (uint32_t i = 0; i < c->n_links; i++)
         smpp_link_stop(c->links[i]);
     fail_queue(c, "stopped");
+    smpp_asks_fail(c, "stopped");
     event_del(c->turn);
     tell_drained(c);
     reap_later(c->env.reap, &c->reap_node, carrier_free_cb, c);

@@ -12,6 +12,7 @@
 #define SMPP_SMPP_CARRIER_H
 
 #include "base/reap.h"
+#include "smpp/smpp_ask.h"
 #include "smpp/smpp_link.h"
 
 #define SMPP_LINKS_MAX 32 /* 16 binds, each of two legs */
@@ -37,6 +38,7 @@ struct smpp_carrier {
     struct smpp_bucket bucket; /* of all binds together */
     uint32_t served;           /* the link that got the last message */
     uint16_t next_reference;   /* user_message_reference; begins anywhere */
+    struct smpp_ask_queue asks;
     struct event *timer;  /* for the deadline of the first in the queue, or for the next token */
     struct mono timer_at; /* us 0: not armed */
     struct event *turn;   /* what drain and update leave to do outside of calls */

@@ -121,9 +121,15 @@ static void on_nack(struct smpp_session *s, const struct smpp_pdu *pdu)
         refused(s, pdu->command_status);
     } else if (s->state == SMPP_UNBINDING && pdu->sequence_number == s->unbind_sequence) {
         smpp_session_end(s, SMPP_END_STOPPED, "unbind refused", pdu->command_status);
-    } else {
+    } else if (!smpp_asks_answer(s, pdu)) {
         on_submit_resp(s, pdu);
     }
+}
+
+static void on_ask_resp(struct smpp_session *s, const struct smpp_pdu *pdu)
+{
+    if (!smpp_asks_answer(s, pdu))
+        unexpected(s, pdu);
 }
 
 /* --- deliveries --- */

@@ -171,6 +171,38 @@ int smpp_encode_submit_sm(const struct smpp_submit_fields *f, uint32_t sequence,
     return err;
 }
 
+int smpp_encode_query_sm(const struct smpp_ask_fields *f, uint32_t sequence, uint8_t *out,
+                         size_t cap, size_t *len)
+{
+    struct query_sm_t pdu;
+    memset(&pdu, 0, sizeof pdu);
+    pdu.command_id = (uint32_t)SMPP_QUERY_SM;
+    pdu.sequence_number = sequence;
+    pdu.source_addr_ton = f->source_ton;
+    pdu.source_addr_npi = f->source_npi;
+    if (!f->message_id[0] || !PUT(pdu.message_id, f->message_id) ||
+        !PUT(pdu.source_addr, f->source))
+        return ERR_INVALID;
+    return pack(&pdu, sizeof pdu, out, cap, len);
+}
+
+int smpp_encode_cancel_sm(const struct smpp_ask_fields *f, uint32_t sequence, uint8_t *out,
+                          size_t cap, size_t *len)
+{
+    struct cancel_sm_t pdu;
+    memset(&pdu, 0, sizeof pdu);
+    pdu.command_id = (uint32_t)SMPP_CANCEL_SM;
+    pdu.sequence_number = sequence;
+    pdu.source_addr_ton = f->source_ton;
+    pdu.source_addr_npi = f->source_npi;
+    pdu.dest_addr_ton = f->dest_ton;
+    pdu.dest_addr_npi = f->dest_npi;
+    if (!f->message_id[0] || !PUT(pdu.message_id, f->message_id) ||
+        !PUT(pdu.source_addr, f->source) || !PUT(pdu.destination_addr, f->destination))
+        return ERR_INVALID;
+    return pack(&pdu, sizeof pdu, out, cap, len);
+}
+
 static void put_header(struct wr *w, const uint32_t fields[4])
 {
     for (int i = 0; i < 4; i++)

@@ -51,6 +51,19 @@ struct smpp_submit_fields {
 int smpp_encode_submit_sm(const struct smpp_submit_fields *f, uint32_t sequence, uint8_t *out,
                           size_t cap, size_t *len) __attribute__((warn_unused_result));
 
+struct smpp_ask_fields {
+    const char *message_id; /* 1 to 64 octets: an empty one would mean every message to a number */
+    uint8_t source_ton, source_npi;
+    const char *source;
+    uint8_t dest_ton, dest_npi; /* these of cancel_sm only */
+    const char *destination;
+};
+int smpp_encode_query_sm(const struct smpp_ask_fields *f, uint32_t sequence, uint8_t *out,
+                         size_t cap, size_t *len) __attribute__((warn_unused_result));
+/* service_type is empty, because it would mean a group of messages (4.9.1). */
+int smpp_encode_cancel_sm(const struct smpp_ask_fields *f, uint32_t sequence, uint8_t *out,
+                          size_t cap, size_t *len) __attribute__((warn_unused_result));
+
 /* enquire_link, unbind, their responses, generic_nack: always 16 octets. */
 void smpp_encode_header(uint32_t command_id, uint32_t status, uint32_t sequence, uint8_t out[16]);
 /* deliver_sm_resp and data_sm_resp: header and an empty message_id, 17 octets. */

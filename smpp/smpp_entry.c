@@ -29,9 +29,8 @@ static bool is_printable(const char *s)
     return true;
 }
 
-/* 5.2.5, 5.2.6: digits are international ISDN, few digits a short code, letters alphanumeric. */
-static int put_source(const struct smpp_carrier_options *o, const char *source,
-                      struct smpp_entry *e)
+int smpp_sender_fill(struct smpp_sender *out, const struct smpp_carrier_options *o,
+                     const char *source)
 {
     const char *s = source ? source : o->source ? o->source : "";
     const char *digits = *s == '+' ? s + 1 : s;
@@ -41,9 +40,9 @@ static int put_source(const struct smpp_carrier_options *o, const char *source,
         return ERR_INVALID;
     int ton = !*s ? 0 : !number ? 5 : short_code ? 3 : 1;
     int npi = number && !short_code ? 1 : 0;
-    e->source_ton = (uint8_t)(o->source_ton >= 0 ? o->source_ton : ton);
-    e->source_npi = (uint8_t)(o->source_npi >= 0 ? o->source_npi : npi);
-    return str_copy(e->source, sizeof e->source, number ? digits : s) ? 0 : ERR_INVALID;
+    out->ton = (uint8_t)(o->source_ton >= 0 ? o->source_ton : ton);
+    out->npi = (uint8_t)(o->source_npi >= 0 ? o->source_npi : npi);
+    return str_copy(out->address, sizeof out->address, number ? digits : s) ? 0 : ERR_INVALID;
 }
 
 void smpp_entry_tell(const struct smpp_entry *e, struct smpp_result *r)
@@ -56,7 +55,7 @@ void smpp_entry_tell(const struct smpp_entry *e, struct smpp_result *r)
 int smpp_entry_fill(struct smpp_entry *e, const struct smpp_carrier_options *o,
                     const struct smpp_message *m)
 {
-    int err = put_source(o, m->source, e);
+    int err = smpp_sender_fill(&e->sender, o, m->source);
     if (err)
         return err;
     if (!is_digits(m->destination) ||

@@ -55,7 +55,10 @@ void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t row, struct s
 
 void smpp_carrier_info(const struct smpp_carrier *c, struct smpp_carrier_info *out)
 {
-    *out = (struct smpp_carrier_info){.carrier = c->config.o.name, .queued = c->queued};
+    *out = (struct smpp_carrier_info){.carrier = c->config.o.name,
+                                      .queued = c->queued,
+                                      .queries = c->asks.queries,
+                                      .cancels = c->asks.cancels};
     if (c->queue)
         out->oldest_ms = mono_diff_ms(mono_now(), c->queue->since);
 }

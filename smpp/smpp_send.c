@@ -96,9 +96,9 @@ static int encode(struct smpp_session *s, const struct smpp_entry *e, size_t *le
     put_validity(s, e, validity);
     struct smpp_submit_fields f = {
         .service_type = o->service_type ? o->service_type : "",
-        .source_ton = e->source_ton,
-        .source_npi = e->source_npi,
-        .source = e->source,
+        .source_ton = e->sender.ton,
+        .source_npi = e->sender.npi,
+        .source = e->sender.address,
         .dest_ton = o->dest_ton,
         .dest_npi = o->dest_npi,
         .destination = e->destination,
@@ -123,7 +123,7 @@ int smpp_session_send(struct smpp_session *s, struct smpp_entry *e)
     size_t len;
     if (smpp_session_room(s) == 0)
         return ERR_FULL;
-    e->sequence = smpp_window_sequence(&s->window);
+    e->sequence = smpp_asks_sequence(s);
     if (encode(s, e, &len) != 0)
         return ERR_INVALID;
     e->offset = smpp_output_data_end(&s->conn->out);

@@ -75,6 +75,7 @@ static struct mono next_due(const struct smpp_session *s)
     earlier(&at, link_due(s));
     if (oldest)
         earlier(&at, oldest->expires);
+    earlier(&at, smpp_asks_due(s));
     if (s->pace == SMPP_PACE_PAUSED)
         earlier(&at, s->pace_until);
     return at;
@@ -136,6 +137,7 @@ void smpp_session_pull_back(struct smpp_session *s)
     struct smpp_entry *e;
     if (s->conn)
         smpp_conn_retract(s->conn);
+    smpp_asks_pull_back(s);
     while ((e = smpp_window_newest(&s->window)) && !is_sent(s, e)) {
         uint32_t sequence = e->sequence;
         smpp_window_take(&s->window, sequence);
@@ -166,6 +168,7 @@ static void settle_window(struct smpp_session *s)
     if (lost)
         LOG(LOG_LV_WARN, s->id, "submits_in_doubt", KV_I("count", lost),
             KV_S("reason", "connection_ended"));
+    smpp_asks_lose(s);
 }
 
 void smpp_session_end(struct smpp_session *s, enum smpp_end end, const char *reason,
@@ -480,6 +483,7 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
     struct mono now = mono_now();
     s->timer_at.us = 0;
     check_window(s, now);
+    smpp_asks_check(s, now);
     check_pace(s, now);
     check_state(s, now);
     check_link(s, now);

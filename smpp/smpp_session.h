@@ -13,6 +13,7 @@
 #ifndef SMPP_SMPP_SESSION_H
 #define SMPP_SMPP_SESSION_H
 
+#include "smpp/smpp_ask.h"
 #include "smpp/smpp_conn.h"
 #include "smpp/smpp_decode.h"
 #include "smpp/smpp_dial.h"
@@ -37,7 +38,7 @@ enum smpp_end {
 enum smpp_takes {
     SMPP_TAKES_LINK = 1 << 0, /* enquire_link, unbind, generic_nack, notifications */
     SMPP_TAKES_BIND_RESP = 1 << 1,
-    SMPP_TAKES_ANSWER = 1 << 2, /* submit_sm_resp */
+    SMPP_TAKES_ANSWER = 1 << 2, /* submit_sm_resp, query_sm_resp, cancel_sm_resp */
     SMPP_TAKES_DELIVERY = 1 << 3,
     SMPP_TAKES_UNBIND_RESP = 1 << 4,
 };
@@ -120,6 +121,7 @@ struct smpp_session {
     bool draining; /* no new submits; unbinds when the window is empty */
     bool stopping; /* the end of this attempt is CLOSED */
     struct smpp_window window;
+    struct smpp_asks asks;
     struct smpp_counts counts;
     int64_t rtt_us; /* of the last answered submit, -1: none yet */
 };

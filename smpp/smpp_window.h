@@ -17,6 +17,15 @@
 #define SMPP_LATE_MAX     1024
 #define SMPP_ADDRESS_MAX  20 /* octets of an address without its NUL (5.2.8, 5.2.9) */
 
+struct smpp_sender {
+    uint8_t ton, npi;
+    char address[SMPP_ADDRESS_MAX + 1];
+};
+/* source as in struct smpp_message.  Digits are international ISDN, few digits a short code,
+ * letters alphanumeric (5.2.5, 5.2.6); ERR_INVALID: none of them. */
+int smpp_sender_fill(struct smpp_sender *out, const struct smpp_carrier_options *o,
+                     const char *source) __attribute__((warn_unused_result));
+
 struct smpp_entry {
     struct smpp_entry *prev, *next;
     smpp_submit_cb cb;
@@ -30,8 +39,7 @@ struct smpp_entry {
     uint32_t sequence;
     uint32_t throttle_status; /* the last one it got, 0: none yet */
     int32_t reference;        /* user_message_reference, -1: none */
-    uint8_t source_ton, source_npi;
-    char source[SMPP_ADDRESS_MAX + 1];
+    struct smpp_sender sender;
     char destination[SMPP_ADDRESS_MAX + 1];
     struct smpp_text text; /* wiped when the entry becomes spare */
 };

@@ -38,6 +38,17 @@ static const struct smpp_submit_fields submit_fields = {
     .sm_length = 19,
 };
 
+#define ID64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+static const struct smpp_ask_fields ask_fields = {
+    .message_id = ID64,
+    .source_ton = 5,
+    .source_npi = 0,
+    .source = "Pinbind",
+    .dest_ton = 1,
+    .dest_npi = 1,
+    .destination = "385911234567",
+};
+
 static void decode(struct smpp_pdu *pdu)
 {
     struct smpp_frame f;
@@ -192,6 +203,79 @@ static void the_library_reads_our_tlvs_alike(void **state)
     }
     assert_int_equal(n, N_TLVS);
     destroy_tlv(s.tlv);
+}
+
+static void a_query_is_read_back_as_it_was_given(void **state)
+{
+    (void)state;
+    struct smpp_pdu pdu;
+    struct query_sm_t q;
+    memset(&q, 0, sizeof q);
+    assert_int_equal(smpp_encode_query_sm(&ask_fields, 9, out, sizeof out, &len), ERR_OK);
+    nothing_of_it_is_left_in_the_library();
+    decode(&pdu);
+    assert_string_equal(pdu.command, "query_sm");
+    assert_int_equal(pdu.sequence_number, 9);
+    assert_field(&pdu, SMPP_F_MESSAGE_ID, ID64);
+    assert_int_equal(smpp_pdu_int(&pdu, SMPP_F_SOURCE_ADDR_TON), 5);
+    assert_field(&pdu, SMPP_F_SOURCE_ADDR, "Pinbind");
+    assert_int_equal(smpp34_unpack2(&q, out, (int)len), 0);
+    assert_int_equal(q.command_length, len);
+    assert_string_equal((char *)q.message_id, ID64);
+    assert_int_equal(q.source_addr_ton, 5);
+    assert_int_equal(q.source_addr_npi, 0);
+    assert_string_equal((char *)q.source_addr, "Pinbind");
+}
+
+static void a_cancel_is_read_back_as_it_was_given(void **state)
+{
+    (void)state;
+    struct smpp_pdu pdu;
+    struct cancel_sm_t c;
+    memset(&c, 0, sizeof c);
+    assert_int_equal(smpp_encode_cancel_sm(&ask_fields, 10, out, sizeof out, &len), ERR_OK);
+    nothing_of_it_is_left_in_the_library();
+    decode(&pdu);
+    assert_string_equal(pdu.command, "cancel_sm");
+    assert_field(&pdu, SMPP_F_SERVICE_TYPE, "");
+    assert_field(&pdu, SMPP_F_MESSAGE_ID, ID64);
+    assert_field(&pdu, SMPP_F_SOURCE_ADDR, "Pinbind");
+    assert_field(&pdu, SMPP_F_DESTINATION_ADDR, "385911234567");
+    assert_int_equal(smpp34_unpack2(&c, out, (int)len), 0);
+    assert_int_equal(c.command_length, len);
+    assert_string_equal((char *)c.service_type, "");
+    assert_string_equal((char *)c.message_id, ID64);
+    assert_int_equal(c.source_addr_ton, 5);
+    assert_string_equal((char *)c.source_addr, "Pinbind");
+    assert_int_equal(c.dest_addr_ton, 1);
+    assert_int_equal(c.dest_addr_npi, 1);
+    assert_string_equal((char *)c.destination_addr, "385911234567");
+}
+
+static void what_a_query_or_cancel_cannot_carry_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message_id, *source, *destination;
+        int query, cancel;
+    } rows[] = {
+        {"", "ACME", "38591", ERR_INVALID, ERR_INVALID},
+        {ID64 "x", "ACME", "38591", ERR_INVALID, ERR_INVALID},
+        {"1", "123456789012345678901", "38591", ERR_INVALID, ERR_INVALID},
+        {"1", "ACME", "123456789012345678901", ERR_OK, ERR_INVALID},
+        {"1", "", "", ERR_OK, ERR_OK},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct smpp_ask_fields f = {.message_id = rows[i].message_id,
+                                    .source = rows[i].source,
+                                    .destination = rows[i].destination};
+        assert_int_equal(smpp_encode_query_sm(&f, 1, out, sizeof out, &len), rows[i].query);
+        assert_int_equal(smpp_encode_cancel_sm(&f, 1, out, sizeof out, &len), rows[i].cancel);
+    }
+    struct smpp_ask_fields f = ask_fields;
+    f.dest_ton = 7;
+    assert_int_equal(smpp_encode_cancel_sm(&f, 1, out, sizeof out, &len), ERR_REFUSED);
+    nothing_of_it_is_left_in_the_library();
 }
 
 static int submit(const struct smpp_submit_fields *f)
@@ -378,6 +462,9 @@ int main(void)
         cmocka_unit_test(the_library_reads_our_tlvs_alike),
         cmocka_unit_test(message_payload_takes_1024_octets_and_no_more),
         cmocka_unit_test(a_tlv_that_we_do_not_send_is_refused),
+        cmocka_unit_test(a_query_is_read_back_as_it_was_given),
+        cmocka_unit_test(a_cancel_is_read_back_as_it_was_given),
+        cmocka_unit_test(what_a_query_or_cancel_cannot_carry_is_refused),
         cmocka_unit_test(a_field_one_octet_too_long_is_refused),
         cmocka_unit_test(short_message_takes_253_octets_and_no_more),
         cmocka_unit_test(what_the_library_will_not_send_is_refused),

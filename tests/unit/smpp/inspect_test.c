@@ -208,10 +208,11 @@ static void lost_framing_is_answered_and_closes(void **state)
 static void every_kind_of_pdu_has_its_reaction(void **state)
 {
     (void)state;
-    static const uint32_t matched[] = {(uint32_t)SMPP_SUBMIT_SM_RESP,
-                                       (uint32_t)SMPP_ENQUIRE_LINK_RESP,
-                                       (uint32_t)SMPP_BIND_TRANSCEIVER_RESP,
-                                       (uint32_t)SMPP_UNBIND_RESP, (uint32_t)SMPP_GENERIC_NACK};
+    static const uint32_t matched[] = {
+        (uint32_t)SMPP_SUBMIT_SM_RESP,        (uint32_t)SMPP_QUERY_SM_RESP,
+        (uint32_t)SMPP_CANCEL_SM_RESP,        (uint32_t)SMPP_ENQUIRE_LINK_RESP,
+        (uint32_t)SMPP_BIND_TRANSCEIVER_RESP, (uint32_t)SMPP_UNBIND_RESP,
+        (uint32_t)SMPP_GENERIC_NACK};
     for (size_t i = 0; i < sizeof matched / sizeof matched[0]; i++) {
         inspect(matched[i], 0x58, "", 0);
         assert_silence(SMPP_REACTION_MATCH);
@@ -225,7 +226,7 @@ static void every_kind_of_pdu_has_its_reaction(void **state)
     INSPECT(SMPP_ALERT_NOTIFICATION, 0, "\1"); /* malformed, and none to answer */
     assert_int_equal(in.verdict, SMPP_VERDICT_MALFORMED);
     assert_silence(SMPP_REACTION_IGNORE);
-    INSPECT(SMPP_QUERY_SM_RESP, 0, "");
+    INSPECT(SMPP_REPLACE_SM_RESP, 0, "");
     assert_silence(SMPP_REACTION_IGNORE);
     INSPECT(0x80001234, 0, "whatever");
     assert_int_equal(in.verdict, SMPP_VERDICT_UNKNOWN_COMMAND);

@@ -150,13 +150,13 @@ static void the_type_of_number_follows_the_form_of_the_sender(void **state)
 {
     (void)state;
     assert_int_equal(fill("+38591234567", "385911", "x"), 0);
-    assert_string_equal(e[0].source, "38591234567");
-    assert_int_equal(e[0].source_ton * 10 + e[0].source_npi, 11);
+    assert_string_equal(e[0].sender.address, "38591234567");
+    assert_int_equal(e[0].sender.ton * 10 + e[0].sender.npi, 11);
     assert_int_equal(fill(NULL, "385911", "x"), 0);
-    assert_string_equal(e[0].source, "800800");
-    assert_int_equal(e[0].source_ton * 10 + e[0].source_npi, 30);
+    assert_string_equal(e[0].sender.address, "800800");
+    assert_int_equal(e[0].sender.ton * 10 + e[0].sender.npi, 30);
     assert_int_equal(fill("ACME Bank", "385911", "x"), 0);
-    assert_int_equal(e[0].source_ton * 10 + e[0].source_npi, 50);
+    assert_int_equal(e[0].sender.ton * 10 + e[0].sender.npi, 50);
 }
 
 static void addresses_and_texts_that_cannot_travel_are_refused(void **state)
