@@ -80,7 +80,10 @@ struct config_carrier {
     const char *password_file;
     struct secret password;
     const char *system_type;
-    int bind; /* enum smpp_mode */
+    int bind;              /* enum smpp_mode */
+    int interface_version; /* 0x33, 0x34, 0x50 */
+    const char *address_range;
+    uint32_t address_ton, address_npi;
     uint32_t binds, window, max_queue, rate, rate_per_bind;
     uint32_t enquire_link_s, response_timeout_s, connect_timeout_ms, bind_timeout_ms;
     uint32_t backoff_min_ms, backoff_max_ms, backoff_credentials_s, backoff_bound_s;

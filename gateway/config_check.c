@@ -9,6 +9,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#define SMPP_VERSION_3_3 0x33
+
 #define PASSWORD_MAX 8 /* octets, SMPP 3.4 section 5.2.2 without its NUL */
 
 #define FAIL_KEY(r, section, key, ...)                                                             \
@@ -163,6 +165,21 @@ static int check_receipts(struct config_reader *r, const struct config_section *
     return err ? err : check_pairs(r, at, "final_states", c->final_states, c->n_final_states);
 }
 
+/* SMPP 3.3 knows neither transceivers nor TLVs. */
+static int check_version(struct config_reader *r, const struct config_section *at,
+                         const struct config_carrier *c)
+{
+    if (c->interface_version != SMPP_VERSION_3_3)
+        return 0;
+    if (c->bind == SMPP_TRANSCEIVER)
+        return FAIL_KEY(r, at, "interface_version",
+                        "3.3 has no transceivers: set bind = \"transmitter+receiver\"");
+    if (c->user_message_reference)
+        return FAIL_KEY(r, at, "user_message_reference",
+                        "SMPP 3.3 has no TLVs, and this needs one");
+    return 0;
+}
+
 static int check_carrier(struct config_reader *r, const struct config_section *at,
                          struct config_carrier *c)
 {
@@ -174,6 +191,10 @@ static int check_carrier(struct config_reader *r, const struct config_section *a
     int err = check_npi(r, at, "source_npi", c->source_npi);
     if (!err)
         err = check_npi(r, at, "dest_npi", (int32_t)c->dest_npi);
+    if (!err)
+        err = check_npi(r, at, "address_npi", (int32_t)c->address_npi);
+    if (!err)
+        err = check_version(r, at, c);
     if (!err)
         err = check_tls(r, at, c);
     if (!err)

@@ -17,6 +17,8 @@ static const struct config_choice config_binds[] = {{"transceiver", SMPP_TRANSCE
                                                     {"receiver", SMPP_RECEIVER},
                                                     {"transmitter", SMPP_TRANSMITTER},
                                                     {NULL, 0}};
+static const struct config_choice config_versions[] = {
+    {"3.3", 0x33}, {"3.4", 0x34}, {"5.0", 0x50}, {NULL, 0}};
 static const struct config_choice config_alphabets[] = {
     {"gsm", SMPP_GSM}, {"latin1", SMPP_LATIN1}, {"ascii", SMPP_ASCII}, {NULL, 0}};
 static const struct config_choice config_validities[] = {{"none", SMPP_VALIDITY_NONE},

@@ -113,10 +113,13 @@ struct smpp_carrier_options {
     const char *const *hosts; /* names or addresses, tried in turn; n_hosts >= 1 */
     size_t n_hosts;
     uint16_t port;
-    const char *local_address;       /* source address to connect from, or NULL */
-    const char *system_id;           /* <= 15 octets */
-    const struct secret *password;   /* <= 8 octets; copied */
-    const char *system_type;         /* <= 12 octets */
+    const char *local_address;     /* source address to connect from, or NULL */
+    const char *system_id;         /* <= 15 octets */
+    const struct secret *password; /* <= 8 octets; copied */
+    const char *system_type;       /* <= 12 octets */
+    uint8_t interface_version;     /* 0x33 (no transceivers, no TLVs), 0x34, 0x50; default 0x34 */
+    const char *address_range;     /* of the bind, <= 40 octets: what shall come to a receiver */
+    uint8_t address_ton, address_npi;
     enum smpp_mode mode;             /* of each bind */
     uint32_t binds;                  /* 1..16, default 1; each is two connections in a pair */
     uint32_t window;                 /* unanswered submits per bind, 1..10000, default 10 */
@@ -367,6 +370,7 @@ struct smpp_bind_info {
     uint64_t turned_away;    /* deliveries refused: max_deliveries, or on a transmitter */
     uint32_t rate;           /* segments a second as configured, 0: no limit */
     uint32_t rate_now;       /* as throttles left it, 0: no limit */
+    int interface_version;   /* that the peer told in its last bind response, -1: none */
     int congestion;          /* the last congestion_state (SMPP 5.0) of 0..100, -1: none yet */
     int64_t rtt_us;          /* of the last answered submit, -1: none yet */
     const char *tls_version; /* "TLSv1.3" of the last connection, NULL: plain or none yet */

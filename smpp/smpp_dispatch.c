@@ -37,6 +37,17 @@ static void refused(struct smpp_session *s, uint32_t status)
     smpp_session_end(s, credentials ? SMPP_END_CREDENTIALS : SMPP_END_BUSY, reason, status);
 }
 
+/* Most SMSCs of 3.4 leave it out, which by the book (5.3.2.25) would make them 3.3: then what is
+ * configured holds, and it does when they tell another one. */
+static void note_version(struct smpp_session *s, const struct smpp_pdu *pdu)
+{
+    const struct smpp_tlv *told = smpp_pdu_tlv(pdu, SMPP_TLV_SC_INTERFACE_VERSION);
+    s->peer_version = told && told->len == 1 ? told->value[0] : -1;
+    if (s->peer_version >= 0)
+        LOG(LOG_LV_INFO, s->id, "bind_version", KV_HEX("peer", (uint32_t)s->peer_version),
+            KV_HEX("ours", s->env.config->o.interface_version));
+}
+
 static void on_bind_resp(struct smpp_session *s, const struct smpp_pdu *pdu)
 {
     if (pdu->sequence_number != s->bind_sequence) {
@@ -48,6 +59,7 @@ static void on_bind_resp(struct smpp_session *s, const struct smpp_pdu *pdu)
         return;
     }
     s->bound_at = mono_now();
+    note_version(s, pdu);
     smpp_session_set_state(s, SMPP_BOUND, "bound", 0);
     s->env.ops->room_cb(s->env.owner);
 }

@@ -56,6 +56,11 @@ static bool is_bind(uint32_t command_id)
            command_id == (uint32_t)SMPP_BIND_RECEIVER;
 }
 
+static size_t version_offset(const struct smpp_bind_fields *f)
+{
+    return 16 + strlen(f->system_id) + 1 + strlen(f->password) + 1 + strlen(f->system_type) + 1;
+}
+
 int smpp_encode_bind(const struct smpp_bind_fields *f, uint32_t sequence, uint8_t *out, size_t cap,
                      size_t *len)
 {
@@ -64,13 +69,19 @@ int smpp_encode_bind(const struct smpp_bind_fields *f, uint32_t sequence, uint8_
     memset(&pdu, 0, sizeof pdu);
     pdu.command_id = f->command_id;
     pdu.sequence_number = sequence;
-    pdu.interface_version = f->interface_version;
+    pdu.interface_version = SMPP_VERSION;
+    pdu.addr_ton = f->address_ton;
+    pdu.addr_npi = f->address_npi;
     if (!is_bind(f->command_id) || !PUT(pdu.system_id, f->system_id) ||
-        !PUT(pdu.password, f->password) || !PUT(pdu.system_type, f->system_type)) {
+        !PUT(pdu.password, f->password) || !PUT(pdu.system_type, f->system_type) ||
+        !PUT(pdu.address_range, f->address_range)) {
         secret_wipe(&pdu, sizeof pdu);
         return ERR_INVALID;
     }
-    return pack(&pdu, sizeof pdu, out, cap, len);
+    int err = pack(&pdu, sizeof pdu, out, cap, len);
+    if (!err) /* the library takes no other one */
+        out[version_offset(f)] = f->interface_version;
+    return err;
 }
 
 /* --- TLVs --- */

@@ -21,7 +21,9 @@
 struct smpp_bind_fields {
     uint32_t command_id; /* bind_transceiver, bind_transmitter or bind_receiver */
     const char *system_id, *password, *system_type;
-    uint8_t interface_version; /* 0x34 */
+    uint8_t interface_version; /* 0x33, 0x34, 0x50 */
+    uint8_t address_ton, address_npi;
+    const char *address_range;
 };
 int smpp_encode_bind(const struct smpp_bind_fields *f, uint32_t sequence, uint8_t *out, size_t cap,
                      size_t *len) __attribute__((warn_unused_result));

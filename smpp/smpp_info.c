@@ -44,6 +44,7 @@ void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t row, struct s
         .turned_away = s->counts.turned_away,
         .rate = s->rate.limit,
         .rate_now = smpp_rate_current(&s->rate, mono_now()),
+        .interface_version = s->peer_version,
         .congestion = s->congestion,
         .rtt_us = s->rtt_us,
         .tls_version = s->tls_version,

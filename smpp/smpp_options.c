@@ -57,6 +57,7 @@ static const struct text_row text_rows[] = {
     TEXT(local_address, 64, false),
     TEXT(system_id, 15, true),
     TEXT(system_type, 12, false),
+    TEXT(address_range, 40, false),
     TEXT(source, 20, false),
     TEXT(service_type, 5, false),
     TEXT(tls_ca_file, 4095, false),
@@ -127,6 +128,18 @@ static int check_texts(struct smpp_carrier_options *o)
     return 0;
 }
 
+/* 3.3 knows neither transceivers nor TLVs. */
+static int check_version(struct smpp_carrier_options *o)
+{
+    if (o->interface_version == 0)
+        o->interface_version = 0x34;
+    if (o->interface_version == 0x34 || o->interface_version == 0x50)
+        return 0;
+    if (o->interface_version != 0x33 || o->mode == SMPP_TRANSCEIVER)
+        return refuse(o, "interface_version");
+    return o->user_message_reference ? refuse(o, "user_message_reference") : 0;
+}
+
 static int copy_texts(struct smpp_carrier_options *o)
 {
     int err = 0;
@@ -190,6 +203,8 @@ int smpp_config_init(struct smpp_config *c, const struct smpp_carrier_options *o
     int err = check_numbers(&c->o);
     if (!err)
         err = check_texts(&c->o);
+    if (!err)
+        err = check_version(&c->o);
     if (err) {
         *c = (struct smpp_config){0};
         return err;

@@ -37,7 +37,10 @@ void smpp_session_bind(struct smpp_session *s)
         .system_id = o->system_id,
         .password = o->password->data ? (const char *)o->password->data : "",
         .system_type = o->system_type ? o->system_type : "",
-        .interface_version = 0x34,
+        .interface_version = o->interface_version,
+        .address_ton = o->address_ton,
+        .address_npi = o->address_npi,
+        .address_range = o->address_range ? o->address_range : "",
     };
     uint8_t *p = smpp_conn_reserve(s->conn, SMPP_ENCODE_MAX);
     size_t len;

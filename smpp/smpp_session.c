@@ -512,7 +512,8 @@ int smpp_session_init(struct smpp_session *s, const struct smpp_session_env *env
                                .mode = smpp_mode_of_link(&env->config->o, nth),
                                .state = SMPP_IDLE,
                                .rtt_us = -1,
-                               .congestion = -1};
+                               .congestion = -1,
+                               .peer_version = -1};
     smpp_rate_init(&s->rate, smpp_config_bind_rate(env->config), mono_now());
     put_names(s);
     s->since_ms = wall_ms();

@@ -111,6 +111,8 @@ struct smpp_session {
     const char *tls_version; /* NULL: none yet */
     int64_t tls_expires_ms;
 
+    int peer_version; /* sc_interface_version of the last bind response, -1: none */
+
     /* And these: a bind that was throttled still is after it was lost. */
     struct smpp_rate rate;
     int congestion; /* the last congestion_state, -1: none yet */

@@ -127,6 +127,37 @@ def test_q63_a_gateway_with_a_receiver_alone_is_not_ready_to_send(world):
     assert e.value.code == 503
 
 
+@pytest.mark.parametrize("option", ["--no-version-tlv", "--no-system-id"])
+def test_q65_a_bind_response_that_tells_no_version_binds(world, option):
+    smsc = world.node("smsc", option)
+    gateway, account = world.start({"acme": smsc})
+    assert gateway.binds()[0]["version"] is None
+    account.wait_attempt(account.send(number())["pinId"], "DELIVERED")
+
+
+@pytest.mark.parametrize("version, octet", [("3.3", 0x33), ("5.0", 0x50)])
+def test_q65_the_bind_asks_for_the_version_that_is_configured(world, version, octet):
+    smsc = world.node("smsc")
+    gateway, account = world.start({"acme": pair(smsc, interface_version=version)})
+    assert {e["ver"] for e in smsc.events("bind")} == {octet}
+    assert {b["version"] for b in gateway.binds()} == {"3.4"}
+    account.wait_attempt(account.send(number())["pinId"], "DELIVERED")
+
+
+def test_q59_a_slow_bind_is_waited_for_and_nothing_else_is_said(world):
+    smsc = world.node("smsc", "--bind-delay", "3000")
+    world.gateway({"acme": {"port": smsc.port, "enquire_link_s": 2}}).start()
+    assert [wire.header(p)[0] for p in smsc.relay.sent()] == [wire.BIND_TRX]
+
+
+def test_q59_a_bind_that_is_never_answered_is_given_up_and_tried_again(world):
+    smsc = world.scripted(on_bind=lambda s, sequence: None)
+    gateway = world.gateway({"acme": {"port": smsc.port, "bind_timeout_ms": 300}}).start(bound=[])
+    smsc.wait_received(wire.BIND_TRX, 2)
+    assert {e[0] for e in smsc.log} == {wire.BIND_TRX}
+    gateway.wait_log("timeout")
+
+
 def test_another_kind_of_bind_binds_anew_at_a_reload(world):
     smsc = world.node("smsc")
     gateway, account = world.start({"acme": {"port": smsc.port}})

@@ -112,6 +112,8 @@ static inline const char *other_value(const struct config_row *row, char *out, s
         {"local_address", "\"::1\""},
         {"log_level", "\"debug\""},
         {"bind", "\"transmitter+receiver\""},
+        {"interface_version", "\"5.0\""},
+        {"address_npi", "9"},
         {"default_alphabet", "\"latin1\""},
         {"validity", "\"none\""},
         {"messaging_mode", "\"forward\""},

@@ -23,6 +23,9 @@ static const struct smpp_bind_fields bind_fields = {
     .password = "secret08",
     .system_type = "twelve_octet",
     .interface_version = 0x34,
+    .address_ton = 1,
+    .address_npi = 9,
+    .address_range = "^38591",
 };
 
 static const struct smpp_submit_fields submit_fields = {
@@ -91,7 +94,30 @@ static void a_bind_is_read_back_as_it_was_given(void **state)
         assert_field(&pdu, SMPP_F_PASSWORD, bind_fields.password);
         assert_field(&pdu, SMPP_F_SYSTEM_TYPE, bind_fields.system_type);
         assert_int_equal(smpp_pdu_int(&pdu, SMPP_F_INTERFACE_VERSION), 0x34);
-        assert_field(&pdu, SMPP_F_ADDRESS_RANGE, "");
+        assert_int_equal(smpp_pdu_int(&pdu, SMPP_F_ADDR_TON), 1);
+        assert_int_equal(smpp_pdu_int(&pdu, SMPP_F_ADDR_NPI), 9);
+        assert_field(&pdu, SMPP_F_ADDRESS_RANGE, "^38591");
+    }
+}
+
+static void the_version_of_a_bind_is_the_one_octet_that_differs(void **state)
+{
+    (void)state;
+    static const uint8_t versions[] = {0x33, 0x50};
+    uint8_t usual[SMPP_ENCODE_MAX];
+    size_t usual_len;
+    assert_int_equal(smpp_encode_bind(&bind_fields, 1, usual, sizeof usual, &usual_len), ERR_OK);
+    for (size_t i = 0; i < sizeof versions; i++) {
+        struct smpp_bind_fields f = bind_fields;
+        struct smpp_pdu pdu;
+        f.interface_version = versions[i];
+        assert_int_equal(smpp_encode_bind(&f, 1, out, sizeof out, &len), ERR_OK);
+        decode(&pdu);
+        assert_int_equal(smpp_pdu_int(&pdu, SMPP_F_INTERFACE_VERSION), versions[i]);
+        size_t at = (size_t)(smpp_pdu_str(&pdu, SMPP_F_INTERFACE_VERSION).p - (char *)out);
+        out[at] = 0x34;
+        assert_int_equal(len, usual_len);
+        assert_memory_equal(out, usual, len);
     }
 }
 
@@ -143,6 +169,9 @@ static void the_library_reads_our_pdus_alike(void **state)
     assert_int_equal(smpp34_unpack2(&b, out, (int)len), 0);
     assert_string_equal((char *)b.password, bind_fields.password);
     assert_string_equal((char *)b.system_type, bind_fields.system_type);
+    assert_string_equal((char *)b.address_range, bind_fields.address_range);
+    assert_int_equal(b.addr_ton, bind_fields.address_ton);
+    assert_int_equal(b.addr_npi, bind_fields.address_npi);
 }
 
 static const struct smpp_put_tlv all_tlvs[] = {
@@ -295,6 +324,9 @@ static void a_field_one_octet_too_long_is_refused(void **state)
     b = bind_fields;
     b.system_type = "thirteen_octe";
     assert_int_equal(smpp_encode_bind(&b, 1, out, sizeof out, &len), ERR_INVALID);
+    b = bind_fields;
+    b.address_range = "12345678901234567890123456789012345678901";
+    assert_int_equal(smpp_encode_bind(&b, 1, out, sizeof out, &len), ERR_INVALID);
 
     struct smpp_submit_fields f = submit_fields;
     f.service_type = "VMA123";
@@ -392,7 +424,7 @@ static void what_the_library_will_not_send_is_refused(void **state)
     assert_int_equal(submit(&f), ERR_REFUSED);
     assert_int_equal(smpp_encode_submit_sm(&submit_fields, 0, out, sizeof out, &len), ERR_REFUSED);
     struct smpp_bind_fields b = bind_fields;
-    b.interface_version = 0x50;
+    b.address_ton = 0x50;
     assert_int_equal(smpp_encode_bind(&b, 1, out, sizeof out, &len), ERR_REFUSED);
     nothing_of_it_is_left_in_the_library();
     b = bind_fields;
@@ -456,6 +488,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bind_is_read_back_as_it_was_given),
+        cmocka_unit_test(the_version_of_a_bind_is_the_one_octet_that_differs),
         cmocka_unit_test(a_submit_is_read_back_as_it_was_given),
         cmocka_unit_test(the_library_reads_our_pdus_alike),
         cmocka_unit_test(tlvs_stand_behind_the_body_as_the_specification_says),

@@ -342,6 +342,91 @@ static void q63_deliveries_on_the_transmitter_of_a_pair_are_refused(void **state
     assert_int_equal(n_receipts, 1);
 }
 
+/* --- versions --- */
+
+/* What the bind request at hand says in the one octet behind three strings. */
+static uint8_t version_in(const struct wire *bind)
+{
+    const uint8_t *p = bind->body;
+    for (int i = 0; i < 3; i++)
+        p += strlen((const char *)p) + 1;
+    return *p;
+}
+
+static void bound_with(const char *body, size_t len)
+{
+    struct wire w;
+    make(WITH(.window = 1));
+    struct peer *p = leg_of(BIND, &w);
+    assert_int_equal(version_in(&w), 0x34);
+    peer_say(p, BIND_RESP, 0, w.sequence, body, len);
+    UNTIL(base, smpp_carrier_is_ready(carrier));
+}
+
+static void q65_a_bind_response_without_a_version_leaves_what_is_configured(void **state)
+{
+    (void)state;
+    bound_with("smsc", 5);
+    assert_int_equal(info_of(0).interface_version, -1);
+}
+
+static void q65_a_version_of_another_length_is_none(void **state)
+{
+    (void)state;
+    bound_with("smsc\0\x02\x10\0\2\x34\0", 11);
+    assert_int_equal(info_of(0).interface_version, -1);
+}
+
+static void q65_the_version_of_the_peer_is_told_and_changes_nothing(void **state)
+{
+    (void)state;
+    bound_with("smsc\0\x02\x10\0\1\x33", 10);
+    assert_int_equal(info_of(0).interface_version, 0x33);
+}
+
+static void q65_a_bind_of_5_says_so(void **state)
+{
+    (void)state;
+    struct wire w;
+    make(WITH(.interface_version = 0x50));
+    leg_of(BIND, &w);
+    assert_int_equal(version_in(&w), 0x50);
+}
+
+static void q63_a_pair_of_3_3_says_so_and_works(void **state)
+{
+    (void)state;
+    struct wire tx_bind, rx_bind;
+    make(WITH(.mode = SMPP_PAIR, .interface_version = 0x33, .address_range = "^385",
+              .address_ton = 1));
+    struct peer *tx = leg_of(BIND_TX, &tx_bind), *rx = leg_of(BIND_RX, &rx_bind);
+    assert_int_equal(version_in(&tx_bind), 0x33);
+    assert_int_equal(version_in(&rx_bind), 0x33);
+    assert_memory_equal(rx_bind.body + rx_bind.body_len - 7, "\1\0^385", 7);
+    PEER_SAYS(tx, ANSWER(BIND_TX), 0, tx_bind.sequence, "");
+    PEER_SAYS(rx, ANSWER(BIND_RX), 0, rx_bind.sequence, "");
+    UNTIL(base, smpp_carrier_is_ready(carrier));
+    assert_int_equal(submit(), 0);
+    answer_submit(tx);
+    UNTIL(base, n_accepted == 1);
+}
+
+static bool is_refused(struct smpp_carrier_options o)
+{
+    static const struct smpp_events events = {0};
+    carrier = smpp_carrier_new(base, reap, NULL, &o, &events);
+    return !carrier;
+}
+
+static void what_3_3_does_not_have_is_refused(void **state)
+{
+    (void)state;
+    assert_true(is_refused(WITH(.interface_version = 0x33)));
+    assert_true(is_refused(
+        WITH(.mode = SMPP_PAIR, .interface_version = 0x33, .user_message_reference = true)));
+    assert_true(is_refused(WITH(.interface_version = 0x35)));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, legs_teardown)
 int main(void)
 {
@@ -359,6 +444,12 @@ int main(void)
         T(q63_a_receiver_takes_receipts_and_messages_and_sends_nothing),
         T(q63_deliveries_on_a_transmitter_are_refused_and_the_bind_stays),
         T(q63_deliveries_on_the_transmitter_of_a_pair_are_refused),
+        T(q65_a_bind_response_without_a_version_leaves_what_is_configured),
+        T(q65_a_version_of_another_length_is_none),
+        T(q65_the_version_of_the_peer_is_told_and_changes_nothing),
+        T(q65_a_bind_of_5_says_so),
+        T(q63_a_pair_of_3_3_says_so_and_works),
+        T(what_3_3_does_not_have_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
