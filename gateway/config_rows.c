@@ -20,7 +20,8 @@ static const struct config_choice config_binds[] = {{"transceiver", SMPP_TRANSCE
 static const struct config_choice config_versions[] = {
     {"3.3", 0x33}, {"3.4", 0x34}, {"5.0", 0x50}, {NULL, 0}};
 static const struct config_choice config_alphabets[] = {
-    {"gsm", SMPP_GSM}, {"latin1", SMPP_LATIN1}, {"ascii", SMPP_ASCII}, {NULL, 0}};
+    {"gsm", SMPP_GSM},           {"gsm-packed", SMPP_GSM_PACKED}, {"latin1", SMPP_LATIN1},
+    {"latin1-3", SMPP_LATIN1_3}, {"ascii", SMPP_ASCII},           {NULL, 0}};
 static const struct config_choice config_validities[] = {{"none", SMPP_VALIDITY_NONE},
                                                          {"relative", SMPP_VALIDITY_RELATIVE},
                                                          {"absolute", SMPP_VALIDITY_ABSOLUTE},

@@ -107,7 +107,7 @@ static json_t *decode_receipt(const struct ctl_decode *d, struct smpp_str text)
 static json_t *message_text(const struct ctl_decode *d, const struct smpp_inspection *in,
                             const struct smpp_item *item)
 {
-    size_t size = 3 * item->value.len + 1;
+    size_t size = 4 * item->value.len + 1;
     char *utf8 = malloc(size);
     if (!utf8)
         return json_null();

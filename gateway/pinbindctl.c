@@ -42,7 +42,7 @@ static const char usage[] =
     "  drain                                  no new work, answers what is open, ends\n"
     "  decode pdu HEX | -                     what pinbind makes of a PDU, as JSON; -: one a line\n"
     "  decode receipt TEXT | -                and of the text of a delivery receipt\n"
-    "                 [--text] [--time-zone ZONE] [--alphabet gsm|latin1|ascii]\n"
+    "                 [--text] [--time-zone ZONE] [--alphabet gsm|gsm-packed|latin1|ascii]\n"
     "\n"
     "Exit status: 0 done, 1 refused or failed, 2 wrong usage.\n";
 
@@ -218,7 +218,11 @@ static int pinkey(const struct args *a, bool add)
 static int decode_options(const struct args *a, struct ctl_decode *d)
 {
     static const char *const alphabets[] = {
-        [SMPP_GSM] = "gsm", [SMPP_LATIN1] = "latin1", [SMPP_ASCII] = "ascii"};
+        [SMPP_GSM] = "gsm",
+        [SMPP_LATIN1] = "latin1",
+        [SMPP_ASCII] = "ascii",
+        [SMPP_GSM_PACKED] = "gsm-packed",
+    };
     const char *zone = json_string_value(json_object_get(a->options, "time-zone"));
     const char *alphabet = json_string_value(json_object_get(a->options, "alphabet"));
     const char *expected = zone ? config_zone_check(zone) : NULL;
@@ -231,7 +235,9 @@ static int decode_options(const struct args *a, struct ctl_decode *d)
             alphabet = NULL;
         }
     }
-    return alphabet ? misused("--alphabet %s: gsm, latin1 or ascii is expected", alphabet) : 0;
+    return alphabet
+               ? misused("--alphabet %s: gsm, gsm-packed, latin1 or ascii is expected", alphabet)
+               : 0;
 }
 
 static int decode(const struct args *a)

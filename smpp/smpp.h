@@ -32,7 +32,14 @@ struct smpp_str {
     size_t len;
 };
 
-enum smpp_alphabet { SMPP_GSM, SMPP_LATIN1, SMPP_ASCII }; /* what data_coding 0 means there */
+/* What data_coding 0 means there, and what texts are written in that it has. */
+enum smpp_alphabet {
+    SMPP_GSM, /* 03.38, an octet each character */
+    SMPP_LATIN1,
+    SMPP_ASCII,
+    SMPP_GSM_PACKED, /* 03.38, seven bits each character as on the air */
+    SMPP_LATIN1_3,   /* texts are Latin-1 with data_coding 3; 0 means GSM 03.38 */
+};
 /*
  * What each bind of a carrier is.  A pair is two connections, its legs, that make one bind:
  * submits go on the transmitter, and only while the receiver is BOUND too, because a receipt would

@@ -45,6 +45,22 @@ int smpp_sender_fill(struct smpp_sender *out, const struct smpp_carrier_options 
     return str_copy(out->address, sizeof out->address, number ? digits : s) ? 0 : ERR_INVALID;
 }
 
+static int put_text(const struct smpp_carrier_options *o, const struct smpp_message *m,
+                    struct smpp_text *text)
+{
+    struct smpp_text_form form;
+    uint16_t end;
+    if (smpp_text_form(m->text, m->text_len, o->alphabet, &form) != 0)
+        return ERR_INVALID;
+    if (form.segments > 1)
+        return ERR_TOOLONG;
+    smpp_text_write(m->text, m->text_len, &form, text->octets, &end);
+    text->data_coding = form.data_coding;
+    text->is_packed = form.is_packed;
+    text->len = (uint8_t)end;
+    return 0;
+}
+
 void smpp_entry_tell(const struct smpp_entry *e, struct smpp_result *r)
 {
     r->parts = 1;
@@ -67,5 +83,5 @@ int smpp_entry_fill(struct smpp_entry *e, const struct smpp_carrier_options *o,
     if (m->validity_ms > 0)
         e->valid_until = mono_add_ms(e->since, m->validity_ms);
     e->throttle_status = 0;
-    return smpp_text_encode(m->text, m->text_len, o->alphabet, &e->text);
+    return put_text(o, m, &e->text);
 }

@@ -278,5 +278,6 @@ size_t smpp_inspect_text(const struct smpp_inspection *in, const struct smpp_ite
     size_t udh = in->has_udh && len ? (size_t)p[0] + 1 : 0;
     if (udh > len) /* no header can be longer than what it is in */
         udh = 0;
-    return smpp_text_decode(p + udh, len - udh, in->data_coding, alphabet, out, size);
+    struct smpp_coded coded = {p, len, udh, in->data_coding, alphabet};
+    return smpp_text_decode(&coded, out, size);
 }

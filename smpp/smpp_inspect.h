@@ -95,7 +95,7 @@ struct smpp_address_item {
 /* The address that begins at octet *at of the field, and *at behind it; false: no more. */
 bool smpp_inspect_address(const struct smpp_item *field, size_t *at, struct smpp_address_item *out);
 
-/* A message as UTF-8 with a NUL, without its user data header; 3 * value.len + 1 octets are enough.
+/* A message as UTF-8 with a NUL, without its user data header; 4 * value.len + 1 octets are enough.
  * Returns the length. */
 size_t smpp_inspect_text(const struct smpp_inspection *in, const struct smpp_item *message,
                          enum smpp_alphabet alphabet, char *out, size_t size);

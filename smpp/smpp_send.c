@@ -90,10 +90,21 @@ static void put_validity(const struct smpp_session *s, const struct smpp_entry *
         smpp_encode_validity_absolute(wall_ms() + left, out);
 }
 
+/* As it stands in the PDU; packed is used where it has to be packed. */
+static struct smpp_str octets_of(const struct smpp_text *text, uint8_t packed[SMPP_TEXT_MAX])
+{
+    if (!text->is_packed)
+        return (struct smpp_str){(const char *)text->octets, text->len};
+    return (struct smpp_str){(const char *)packed,
+                             smpp_text_pack(text->octets, text->len, 0, packed)};
+}
+
 static int encode(struct smpp_session *s, const struct smpp_entry *e, size_t *len)
 {
     const struct smpp_carrier_options *o = options(s);
     char validity[17];
+    uint8_t packed[SMPP_TEXT_MAX];
+    struct smpp_str octets = octets_of(&e->text, packed);
     struct smpp_put_tlv reference = {.tag = SMPP_TLV_USER_MESSAGE_REFERENCE,
                                      .number = (uint16_t)e->reference};
     put_validity(s, e, validity);
@@ -109,8 +120,8 @@ static int encode(struct smpp_session *s, const struct smpp_entry *e, size_t *le
         .validity_period = validity,
         .registered_delivery = o->registered_delivery,
         .data_coding = e->text.data_coding,
-        .short_message = e->text.octets,
-        .sm_length = e->text.len,
+        .short_message = (const uint8_t *)octets.p,
+        .sm_length = octets.len,
         .tlvs = &reference,
         .n_tlvs = e->reference >= 0,
     };
@@ -118,6 +129,8 @@ static int encode(struct smpp_session *s, const struct smpp_entry *e, size_t *le
     int err = smpp_encode_submit_sm(&f, e->sequence, p, SMPP_ENCODE_MAX, len);
     if (err)
         secret_wipe(p, SMPP_ENCODE_MAX);
+    if (e->text.is_packed)
+        secret_wipe(packed, sizeof packed);
     return err;
 }
 

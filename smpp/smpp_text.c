@@ -2,6 +2,8 @@
 
 #include "base/result.h"
 
+#include <string.h>
+
 #define ESC         0x1b
 #define REPLACEMENT 0xFFFD
 
@@ -51,126 +53,206 @@ static int gsm_code(uint32_t cp)
     }
 }
 
+static bool is_gsm(enum smpp_alphabet alphabet)
+{
+    return alphabet == SMPP_GSM || alphabet == SMPP_GSM_PACKED;
+}
+
+static bool is_latin1(enum smpp_alphabet alphabet)
+{
+    return alphabet == SMPP_LATIN1 || alphabet == SMPP_LATIN1_3;
+}
+
 static bool octets_have(enum smpp_alphabet alphabet, uint32_t cp)
 {
     if (cp == '\n' || cp == '\r' || (cp >= 0x20 && cp <= 0x7E))
         return true;
-    return alphabet == SMPP_LATIN1 && cp >= 0xA0 && cp <= 0xFF;
+    return is_latin1(alphabet) && cp >= 0xA0 && cp <= 0xFF;
 }
 
-/* How a text divides into messages of which each holds so much; nothing is cut in two. */
+/* --- segments --- */
+
+static const struct room {
+    size_t single;   /* of a message that stands alone */
+    size_t per_part; /* beside a concatenation header */
+} rooms[] = {
+    [SMPP_SEPTETS] = {160, 153},
+    [SMPP_OCTETS] = {140, 134},
+    [SMPP_UNITS] = {70, 67},
+};
+
+static size_t cost_of(enum smpp_unit unit, uint32_t cp)
+{
+    if (unit == SMPP_SEPTETS)
+        return gsm_code(cp) > 0xFF ? 2 : 1;
+    return unit == SMPP_UNITS && cp > 0xFFFF ? 2 : 1;
+}
+
+/* How a text divides into parts of which each holds so much; nothing is cut in two. */
 struct count {
-    size_t single;   /* room of a message that stands alone */
-    size_t per_part; /* room beside a concatenation header */
-    size_t total;
+    size_t per_part, total;
     size_t full_parts;
     size_t used; /* in the part after them */
 };
 
-static void count_add(struct count *c, size_t cost)
+/* True: this character begins another part. */
+static bool count_add(struct count *c, size_t cost)
 {
+    bool begins = c->used + cost > c->per_part;
     c->total += cost;
-    if (c->used + cost > c->per_part) {
-        c->full_parts++;
-        c->used = 0;
-    }
-    c->used += cost;
-}
-
-static int count_segments(const struct count *c)
-{
-    return c->total <= c->single ? 1 : (int)c->full_parts + 1;
+    c->full_parts += begins;
+    c->used = (begins ? 0 : c->used) + cost;
+    return begins;
 }
 
 struct measure {
-    bool native;  /* the bind's default alphabet holds every character */
-    int segments; /* in the coding that is taken */
+    bool native, gsm; /* the bind's default alphabet, or GSM 03.38, holds every character */
+    struct count counts[3];
 };
 
-/*
- * What a handset gets for data_coding 0 is the operator's choice: septets when every character is
- * in GSM 03.38 (whatever the bind takes on its side), else octets.
- */
-static int measure(const char *utf8, size_t len, enum smpp_alphabet alphabet, struct measure *out)
+static int measure(const char *utf8, size_t len, enum smpp_alphabet alphabet, struct measure *m)
 {
-    struct count septets = {160, 153, 0, 0, 0};
-    struct count octets = {140, 134, 0, 0, 0};
-    struct count units = {70, 67, 0, 0, 0};
-    bool native = true, gsm = true;
     const uint8_t *p = (const uint8_t *)utf8, *end = p + len;
+    *m = (struct measure){.native = true, .gsm = true};
+    for (int unit = 0; unit < 3; unit++)
+        m->counts[unit].per_part = rooms[unit].per_part;
     while (p < end) {
         uint32_t cp;
         if (!utf8_next(&p, end, &cp))
             return ERR_INVALID;
         int code = gsm_code(cp);
-        gsm = gsm && code >= 0;
-        native = native && (alphabet == SMPP_GSM ? code >= 0 : octets_have(alphabet, cp));
-        count_add(&septets, code > 0xFF ? 2 : 1);
-        count_add(&octets, 1);
-        count_add(&units, cp > 0xFFFF ? 2 : 1);
+        m->gsm = m->gsm && code >= 0;
+        m->native = m->native && (is_gsm(alphabet) ? code >= 0 : octets_have(alphabet, cp));
+        count_add(&m->counts[SMPP_SEPTETS], code > 0xFF ? 2 : 1);
+        count_add(&m->counts[SMPP_OCTETS], 1);
+        count_add(&m->counts[SMPP_UNITS], cp > 0xFFFF ? 2 : 1);
     }
-    out->native = native;
-    out->segments = count_segments(!native ? &units : gsm ? &septets : &octets);
+    return ERR_OK;
+}
+
+/*
+ * What a handset gets for the default alphabet is the operator's choice: septets when every
+ * character is in GSM 03.38 (whatever the bind takes on its side), else octets.
+ */
+int smpp_text_form(const char *utf8, size_t len, enum smpp_alphabet alphabet,
+                   struct smpp_text_form *out)
+{
+    struct measure m;
+    if (measure(utf8, len, alphabet, &m))
+        return ERR_INVALID;
+    enum smpp_unit unit = !m.native ? SMPP_UNITS : m.gsm ? SMPP_SEPTETS : SMPP_OCTETS;
+    const struct count *c = &m.counts[unit];
+    *out = (struct smpp_text_form){
+        .alphabet = alphabet,
+        .unit = unit,
+        .data_coding = !m.native                   ? 8
+                       : alphabet == SMPP_LATIN1_3 ? 3
+                                                   : 0,
+        .is_packed = m.native && alphabet == SMPP_GSM_PACKED,
+        .segments = c->total <= rooms[unit].single ? 1 : (int)c->full_parts + 1,
+        .octets = !m.native          ? 2 * m.counts[SMPP_UNITS].total
+                  : is_gsm(alphabet) ? m.counts[SMPP_SEPTETS].total
+                                     : m.counts[SMPP_OCTETS].total,
+    };
     return ERR_OK;
 }
 
 int smpp_text_segments(const char *utf8, size_t len, enum smpp_alphabet alphabet)
 {
-    struct measure m;
-    int err = measure(utf8, len, alphabet, &m);
-    return err ? err : m.segments;
+    struct smpp_text_form form;
+    int err = smpp_text_form(utf8, len, alphabet, &form);
+    return err ? err : form.segments;
 }
 
-static void put_u16(struct smpp_text *out, uint32_t v)
+/* --- to octets --- */
+
+static uint8_t *put_u16(uint8_t *out, uint32_t v)
 {
-    out->octets[out->len++] = (uint8_t)(v >> 8);
-    out->octets[out->len++] = (uint8_t)v;
+    *out++ = (uint8_t)(v >> 8);
+    *out++ = (uint8_t)v;
+    return out;
 }
 
-static void put_utf16(struct smpp_text *out, uint32_t cp)
+static uint8_t *put_utf16(uint8_t *out, uint32_t cp)
 {
-    if (cp <= 0xFFFF) {
-        put_u16(out, cp);
-        return;
-    }
+    if (cp <= 0xFFFF)
+        return put_u16(out, cp);
     cp -= 0x10000;
-    put_u16(out, 0xD800 | cp >> 10);
-    put_u16(out, 0xDC00 | (cp & 0x3FF));
+    return put_u16(put_u16(out, 0xD800 | cp >> 10), 0xDC00 | (cp & 0x3FF));
 }
 
-static void put_native(struct smpp_text *out, uint32_t cp, enum smpp_alphabet alphabet)
+static uint8_t *put_native(uint8_t *out, uint32_t cp, enum smpp_alphabet alphabet)
 {
-    int code = alphabet == SMPP_GSM ? gsm_code(cp) : (int)cp;
-    if (alphabet == SMPP_GSM && code > 0xFF)
-        out->octets[out->len++] = ESC;
-    out->octets[out->len++] = (uint8_t)code;
+    int code = is_gsm(alphabet) ? gsm_code(cp) : (int)cp;
+    if (is_gsm(alphabet) && code > 0xFF)
+        *out++ = ESC;
+    *out++ = (uint8_t)code;
+    return out;
 }
 
-/* One segment is at most 160 octets, so that it always has room. */
-_Static_assert(SMPP_TEXT_MAX >= 160, "a segment fits");
-
-int smpp_text_encode(const char *utf8, size_t len, enum smpp_alphabet alphabet,
-                     struct smpp_text *out)
+void smpp_text_write(const char *utf8, size_t len, const struct smpp_text_form *form, uint8_t *out,
+                     uint16_t ends[])
 {
-    struct measure m;
-    out->len = 0;
-    out->segments = 0;
-    if (measure(utf8, len, alphabet, &m))
-        return ERR_INVALID;
-    out->data_coding = m.native ? 0 : 8;
-    out->segments = m.segments;
-    if (m.segments > 1)
-        return ERR_TOOLONG;
-    const uint8_t *p = (const uint8_t *)utf8, *end = p + len;
+    const uint8_t *p = (const uint8_t *)utf8, *end = p + len, *start = out;
+    const struct room *room = &rooms[form->unit];
+    struct count c = {.per_part = form->segments == 1 ? room->single : room->per_part};
     uint32_t cp;
     while (p < end && utf8_next(&p, end, &cp)) {
-        if (m.native)
-            put_native(out, cp, alphabet);
-        else
-            put_utf16(out, cp);
+        if (count_add(&c, cost_of(form->unit, cp)))
+            ends[c.full_parts - 1] = (uint16_t)(out - start);
+        out = form->unit == SMPP_UNITS ? put_utf16(out, cp) : put_native(out, cp, form->alphabet);
     }
-    return ERR_OK;
+    ends[c.full_parts] = (uint16_t)(out - start);
 }
+
+/* --- seven bits a character (GSM 03.38, 6.1.2) --- */
+
+size_t smpp_text_pack(const uint8_t *septets, size_t n, unsigned fill, uint8_t *out)
+{
+    size_t len = (fill + 7 * n + 7) / 8;
+    memset(out, 0, len);
+    /* Seven bits left over would be read as an @. */
+    bool pad = 8 * len - fill - 7 * n == 7;
+    for (size_t i = 0; i < n + pad; i++) {
+        size_t bit = fill + 7 * i;
+        unsigned v = (i < n ? septets[i] & 0x7Fu : '\r') << bit % 8;
+        out[bit / 8] |= (uint8_t)v;
+        if (v > 0xFF)
+            out[bit / 8 + 1] |= (uint8_t)(v >> 8);
+    }
+    return len;
+}
+
+struct septets {
+    const uint8_t *p;
+    size_t n;
+    bool is_packed;
+    unsigned fill;
+};
+
+static uint8_t septet_at(const struct septets *s, size_t i)
+{
+    if (!s->is_packed)
+        return s->p[i];
+    size_t bit = s->fill + 7 * i;
+    unsigned v = s->p[bit / 8] >> bit % 8;
+    if (bit % 8 > 1)
+        v |= (unsigned)s->p[bit / 8 + 1] << (8 - bit % 8);
+    return v & 0x7F;
+}
+
+/* The last one of a number of bits that septets fill is padding where it can be. */
+static struct septets packed_septets(const uint8_t *p, size_t len, unsigned fill)
+{
+    struct septets s = {p, len ? (8 * len - fill) / 7 : 0, true, fill};
+    if (s.n && (8 * len - fill) % 7 == 0) {
+        uint8_t last = septet_at(&s, s.n - 1);
+        s.n -= last == 0 || last == '\r';
+    }
+    return s;
+}
+
+/* --- from octets --- */
 
 struct sink {
     char *p;
@@ -200,14 +282,18 @@ static bool sink_put(struct sink *s, uint32_t cp)
     return true;
 }
 
-static void decode_gsm(const uint8_t *p, size_t len, struct sink *s)
+static void decode_gsm(const struct septets *from, struct sink *s)
 {
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < from->n; i++) {
         uint32_t cp = REPLACEMENT;
-        if (p[i] == ESC && i + 1 < len && p[i + 1] < 128 && gsm_extension[p[i + 1]])
-            cp = gsm_extension[p[++i]];
-        else if (p[i] < 128 && p[i] != ESC)
-            cp = gsm_default[p[i]];
+        uint8_t code = septet_at(from, i);
+        uint8_t next = code == ESC && i + 1 < from->n ? septet_at(from, i + 1) : 0x80;
+        if (next < 128 && gsm_extension[next]) {
+            cp = gsm_extension[next];
+            i++;
+        } else if (code < 128 && code != ESC) {
+            cp = gsm_default[code];
+        }
         if (!sink_put(s, cp))
             return;
     }
@@ -242,28 +328,38 @@ static void decode_utf16(const uint8_t *p, size_t len, struct sink *s)
     }
 }
 
-/* 5.2.19; 0x10 and 0x18 are class 0 ("flash") of 0 and 8, 0xF0 to 0xFF say class and 8-bit. */
-static void decode_by(uint8_t data_coding, enum smpp_alphabet alphabet, const uint8_t *p,
-                      size_t len, struct sink *s)
+/* Bits between a user data header and the first septet after it. */
+static unsigned fill_after(size_t udh_len)
 {
-    bool is_default = data_coding == 0 || data_coding == 0x10 || (data_coding & 0xF4) == 0xF0;
-    if (data_coding == 8 || data_coding == 0x18)
+    return (unsigned)((7 - 8 * udh_len % 7) % 7);
+}
+
+/* 5.2.19; 0x10 and 0x18 are class 0 ("flash") of 0 and 8, 0xF0 to 0xFF say class and 8-bit. */
+static void decode_by(const struct smpp_coded *c, struct sink *s)
+{
+    bool is_default = c->data_coding == 0 || c->data_coding == 0x10 ||
+                      (c->data_coding & 0xF4) == 0xF0;
+    const uint8_t *p = c->p + c->udh_len;
+    size_t len = c->len - c->udh_len;
+    struct septets septets = {p, len, false, 0};
+    if (is_default && c->alphabet == SMPP_GSM_PACKED)
+        septets = packed_septets(p, len, fill_after(c->udh_len));
+    if (c->data_coding == 8 || c->data_coding == 0x18)
         decode_utf16(p, len, s);
-    else if (is_default && alphabet == SMPP_GSM)
-        decode_gsm(p, len, s);
-    else if (data_coding == 3 || (is_default && alphabet == SMPP_LATIN1))
+    else if (is_default && (is_gsm(c->alphabet) || c->alphabet == SMPP_LATIN1_3))
+        decode_gsm(&septets, s);
+    else if (c->data_coding == 3 || (is_default && c->alphabet == SMPP_LATIN1))
         decode_octets(p, len, 0xFF, s);
     else
         decode_octets(p, len, 0x7F, s);
 }
 
-size_t smpp_text_decode(const uint8_t *p, size_t len, uint8_t data_coding,
-                        enum smpp_alphabet alphabet, char *out, size_t size)
+size_t smpp_text_decode(const struct smpp_coded *c, char *out, size_t size)
 {
     struct sink s = {out, size, 0};
     if (size == 0)
         return 0;
-    decode_by(data_coding, alphabet, p, len, &s);
+    decode_by(c, &s);
     out[s.len] = '\0';
     return s.len;
 }

@@ -26,6 +26,13 @@ struct smpp_sender {
 int smpp_sender_fill(struct smpp_sender *out, const struct smpp_carrier_options *o,
                      const char *source) __attribute__((warn_unused_result));
 
+struct smpp_text {
+    uint8_t data_coding;
+    bool is_packed; /* octets are septets, to be packed when they are sent */
+    uint8_t len;
+    uint8_t octets[SMPP_TEXT_MAX];
+};
+
 struct smpp_entry {
     struct smpp_entry *prev, *next;
     smpp_submit_cb cb;

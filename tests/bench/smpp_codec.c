@@ -86,8 +86,12 @@ static void submit_cb(void)
 static void text_cb(void)
 {
     static const char text[] = "Your code for Pinbind is 123456. It is good for five minutes.";
-    struct smpp_text t;
-    kept += (size_t)smpp_text_encode(text, sizeof text - 1, SMPP_GSM, &t);
+    struct smpp_text_form form;
+    uint8_t out[SMPP_TEXT_MAX];
+    uint16_t end = 0;
+    if (smpp_text_form(text, sizeof text - 1, SMPP_GSM, &form) == 0)
+        smpp_text_write(text, sizeof text - 1, &form, out, &end);
+    kept += end;
 }
 
 static void measure(const char *name, void (*once_cb)(void))

@@ -372,7 +372,7 @@ def test_what_cannot_be_read_is_told_with_a_sentence(kind, item, said):
     (["decode", "pdu", "00", "00"], "decode pdu: one HEX is expected"),
     (["decode", "receipt", b"\xff", b"\xff"], "decode receipt: one TEXT is expected"),
     (["decode", "receipt", "x", "--time-zone", "CET"], "--time-zone CET: UTC or an offset"),
-    (["decode", "receipt", "x", "--alphabet", "koi8"], "--alphabet koi8: gsm, latin1 or ascii"),
+    (["decode", "receipt", "x", "--alphabet", "koi8"], "--alphabet koi8: gsm, gsm-packed, latin1 or ascii"),
 ])
 def test_wrong_words_are_told(words, said):
     code, out, err = ctl(*words)

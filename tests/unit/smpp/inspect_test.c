@@ -306,8 +306,8 @@ static void the_addresses_of_lists_come_one_by_one(void **state)
 
 static void assert_text(const struct smpp_item *item, enum smpp_alphabet alphabet, const char *want)
 {
-    char *text = malloc(3 * item->value.len + 1);
-    size_t len = smpp_inspect_text(&in, item, alphabet, text, 3 * item->value.len + 1);
+    char *text = malloc(4 * item->value.len + 1);
+    size_t len = smpp_inspect_text(&in, item, alphabet, text, 4 * item->value.len + 1);
     assert_int_equal(len, strlen(want));
     assert_string_equal(text, want);
     free(text);

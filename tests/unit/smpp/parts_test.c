@@ -60,16 +60,29 @@ static void bound(struct smpp_carrier_options o)
     bind_up(0);
 }
 
-static int submit(unsigned i)
+static int submit_text(unsigned i, const char *text)
 {
     struct smpp_message m = {
         .destination = "38591234567",
-        .text = "Your PIN is 739201",
-        .text_len = 18,
+        .text = text,
+        .text_len = strlen(text),
         .deadline = mono_add_ms(mono_now(), 60000),
     };
     return smpp_submit(carrier, &m, on_outcome, &fates[i]);
 }
+
+static int submit(unsigned i)
+{
+    return submit_text(i, "Your PIN is 739201");
+}
+
+/* data_coding, sm_default_msg_id, sm_length and the message, at the end of a submit. */
+static void check_end(const struct wire *w, const char *end, size_t len)
+{
+    assert_true(w->body_len > len);
+    assert_memory_equal(w->body + w->body_len - len, end, len);
+}
+#define ENDS(w, octets) check_end((w), "" octets "", sizeof(octets) - 1)
 
 /* --- user_message_reference --- */
 
@@ -139,6 +152,38 @@ static void without_the_option_there_is_no_reference(void **state)
     assert_int_equal(fates[0].r.reference, -1);
 }
 
+/* --- what the text is written in --- */
+
+static void a_text_is_packed_where_the_bind_says_so(void **state)
+{
+    (void)state;
+    bound(WITH(.alphabet = SMPP_GSM_PACKED));
+    assert_int_equal(submit_text(0, "hellohello"), 0);
+    struct wire w = peer_expect(&peer, SUBMIT, 0);
+    ENDS(&w, "\0\0\x09\xe8\x32\x9b\xfd\x46\x97\xd9\xec\x37");
+    assert_int_equal(submit_text(1, "код"), 0);
+    w = peer_expect(&peer, SUBMIT, 0);
+    ENDS(&w, "\x08\0\6\x04\x3a\x04\x3e\x04\x34");
+}
+
+static void an_at_sign_is_an_octet_of_zero_and_no_end(void **state)
+{
+    (void)state;
+    bound(WITH(.window = 2));
+    assert_int_equal(submit_text(0, "a@b"), 0);
+    struct wire w = peer_expect(&peer, SUBMIT, 0);
+    ENDS(&w, "\0\0\3a\0b");
+}
+
+static void latin1_bears_the_data_coding_that_the_operator_wants(void **state)
+{
+    (void)state;
+    bound(WITH(.alphabet = SMPP_LATIN1_3));
+    assert_int_equal(submit_text(0, "é"), 0);
+    struct wire w = peer_expect(&peer, SUBMIT, 0);
+    ENDS(&w, "\3\0\1\xe9");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -147,6 +192,9 @@ int main(void)
         TEST(a_throttled_submit_keeps_its_reference),
         TEST(a_late_answer_tells_the_reference),
         TEST(without_the_option_there_is_no_reference),
+        TEST(a_text_is_packed_where_the_bind_says_so),
+        TEST(an_at_sign_is_an_octet_of_zero_and_no_end),
+        TEST(latin1_bears_the_data_coding_that_the_operator_wants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
