@@ -201,7 +201,8 @@ static bool take_template(struct admin_request *r, struct object *o)
     } fields[] = {{"text", "messageText", "--text"},
                   {"type", "pinType", "--type"},
                   {"length", "pinLength", "--length"},
-                  {"sender", "senderId", "--sender"}};
+                  {"sender", "senderId", "--sender"},
+                  {"max-segments", "maxSegments", "--max-segments"}};
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         const char *value = option(r, fields[i].option);
         if (value && !set_field(r, o, fields[i].field, value, fields[i].given))

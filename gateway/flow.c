@@ -234,6 +234,7 @@ static void act_submit(struct flow *f)
                              .destination = f->to.digits,
                              .text = f->text,
                              .text_len = f->text_len,
+                             .max_segments = f->max_segments,
                              .validity_ms = mono_diff_ms(f->expires, mono_now()),
                              .deadline = submit_deadline(f)};
     f->outcome = PIN_ATT_PENDING;

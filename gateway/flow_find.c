@@ -141,6 +141,7 @@ static int take_template(struct flow *f, const struct pin_template *t)
     if (!f->template_text)
         return ERR_NOMEM;
     f->template_revision = t->revision;
+    f->max_segments = t->max_segments ? t->max_segments : 1;
     if (f->is_resend)
         return 0; /* its shape and sender are those of the record */
     f->spec = t->spec;

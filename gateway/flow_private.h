@@ -85,6 +85,7 @@ struct flow {
     struct msisdn to;
     struct pin_policy policy;
     struct pin_spec spec;
+    uint32_t max_segments;      /* of the text */
     char *template_text;        /* until the text is rendered */
     struct flow_values *values; /* until then, too */
     struct pin_drawn drawn;     /* its pin is wiped once the text is rendered */

@@ -114,11 +114,14 @@ bool flow_text_is_good(struct flow *f, int alphabet)
         f->refusal.field = "placeholders";
     } else if (segments < 0) {
         flow_refuse(f, ANSWER_BAD_REQUEST, "the text is not UTF-8");
-    } else if (segments > 1) {
-        flow_refuse(f, ANSWER_BAD_REQUEST,
-                    "the text takes %d SMS segments, 1 is the most: shorten it", segments);
+    } else if ((uint32_t)segments > f->max_segments) {
+        flow_refuse(
+            f, ANSWER_BAD_REQUEST,
+            "the text takes %d SMS segments, %u is the most: shorten it, or set maxSegments "
+            "of its message template (up to %d)",
+            segments, f->max_segments, PIN_TEMPLATE_SEGMENTS_MAX);
     }
-    return segments == 1;
+    return !err && segments > 0 && (uint32_t)segments <= f->max_segments;
 }
 
 int flow_text_render(struct flow *f)

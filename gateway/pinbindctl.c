@@ -32,7 +32,7 @@ static const char usage[] =
     "  app list --account NAME\n"
     "  message create --account NAME --app ID --text 'Your code is {{pin}}'\n"
     "                 [--type NUMERIC|ALPHA|HEX|ALPHANUMERIC] [--length N] [--sender S]\n"
-    "                 [--no-look-alikes]\n"
+    "                 [--max-segments N] [--no-look-alikes]\n"
     "  message list --account NAME --app ID\n"
     "  binds                                  every bind with its state and counters\n"
     "  pins PINID                             what became of a PIN (never the PIN)\n"
@@ -50,9 +50,9 @@ static const char usage[] =
 static const char *const groups[] = {"pinkey", "account", "key", "app", "message", "decode"};
 /* Options that take no value, and those that do. */
 static const char *const flags[] = {"no-look-alikes"};
-static const char *const values[] = {"active-from", "account",   "name",    "set",
-                                     "app",         "text",      "type",    "length",
-                                     "sender",      "time-zone", "alphabet"};
+static const char *const values[] = {"active-from", "account",   "name",     "set",
+                                     "app",         "text",      "type",     "length",
+                                     "sender",      "time-zone", "alphabet", "max-segments"};
 #define IS_IN(list, s) is_in(list, sizeof list / sizeof list[0], s)
 
 struct args {

@@ -21,11 +21,12 @@ struct event_base;
 struct store;
 struct pin_registry;
 
-#define PIN_ACCOUNT_SIZE 33 /* [a-z0-9][a-z0-9_-]{0,31} */
-#define PIN_APP_ID_SIZE  33 /* 32 upper-case hex digits */
-#define PIN_NAME_SIZE    129
-#define PIN_SENDER_SIZE  17
-#define PIN_API_KEY_SIZE 68 /* 64 hex digits of 256 random bits, prefixed "pb_", and a NUL */
+#define PIN_ACCOUNT_SIZE          33 /* [a-z0-9][a-z0-9_-]{0,31} */
+#define PIN_APP_ID_SIZE           33 /* 32 upper-case hex digits */
+#define PIN_NAME_SIZE             129
+#define PIN_SENDER_SIZE           17
+#define PIN_TEMPLATE_SEGMENTS_MAX 10
+#define PIN_API_KEY_SIZE          68 /* 64 hex digits of 256 random bits, prefixed "pb_", and a NUL */
 
 struct pin_app {
     char account[PIN_ACCOUNT_SIZE];
@@ -43,6 +44,7 @@ struct pin_template {
     struct pin_spec spec;
     char sender[PIN_SENDER_SIZE]; /* "": the carrier's */
     char language[8];
+    uint32_t max_segments; /* of the SMS that its text may take, 0 counts as 1 */
     /* Kept and given back as they came, "" where not given: speech is not spoken here, and the
      * identifiers of Indian DLT registration go out with carriers that take them. */
     char repeat_dtmf[16];

@@ -134,6 +134,15 @@ static bool get_number(const struct store_reply *reply, const char *field, uint3
     return v <= max;
 }
 
+/* 0 when it is missing, as in what was written before there was such a field. */
+static bool get_optional_number(const struct store_reply *reply, const char *field, uint32_t max,
+                                uint32_t *out)
+{
+    size_t len;
+    *out = 0;
+    return !field_of(reply, field, &len) || get_number(reply, field, max, out);
+}
+
 static bool parse_key(const struct store_reply *reply, union reg_object *out)
 {
     return get(reply, "account", out->account, sizeof out->account) &&
@@ -175,7 +184,9 @@ static bool parse_template(const struct store_reply *reply, union reg_object *ou
         pin_type_parse(type, &t->spec.type) || !get_number(reply, "length", UINT8_MAX, &length) ||
         !get_number(reply, "noLookAlikes", 1, &no_look_alikes) ||
         !get(reply, "sender", t->sender, sizeof t->sender) ||
-        !get(reply, "language", t->language, sizeof t->language) || !parse_carried(reply, t))
+        !get(reply, "language", t->language, sizeof t->language) ||
+        !get_optional_number(reply, "maxSegments", PIN_TEMPLATE_SEGMENTS_MAX, &t->max_segments) ||
+        !parse_carried(reply, t))
         return false;
     t->spec.length = (uint8_t)length;
     t->spec.no_look_alikes = no_look_alikes;
@@ -262,7 +273,8 @@ int pin_reg_template_fields(const struct pin_template *t, struct reg_fields *out
     char why[160];
     out->n = out->used = 0;
     if (!pin_spec_is_valid(&t->spec) || pin_text_check(t->text, why, sizeof why) ||
-        !is_clean(t->sender) || !is_clean(t->language) || !put_carried(out, t))
+        !is_clean(t->sender) || !is_clean(t->language) ||
+        t->max_segments > PIN_TEMPLATE_SEGMENTS_MAX || !put_carried(out, t))
         return ERR_INVALID;
     put_number(out, "revision", t->revision);
     put(out, "text", t->text);
@@ -271,5 +283,6 @@ int pin_reg_template_fields(const struct pin_template *t, struct reg_fields *out
     put_number(out, "noLookAlikes", t->spec.no_look_alikes);
     put(out, "sender", t->sender);
     put(out, "language", t->language);
+    put_number(out, "maxSegments", t->max_segments);
     return 0;
 }

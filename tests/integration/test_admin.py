@@ -83,6 +83,7 @@ def test_the_configuration_is_shown_without_its_secrets(running):
     ["binds", "foo"], ["account", "list", "x"], ["pins", "0" * 32, "1"], ["pins"], ["account", "create"],
     ["message", "create", "--account", "demo", "--app", "0" * 32, "--text", "{{pin}}", "--length", "3"],
     ["message", "create", "--account", "demo", "--app", "0" * 32, "--text", "{{pin}}", "--type", "numeric"],
+    ["message", "create", "--account", "demo", "--app", "0" * 32, "--text", "{{pin}}", "--max-segments", "11"],
     ["message", "create", "--account", "demo", "--app", "0" * 32, "--text", "{{pin}}"],
     ["app", "create", "--account", "demo", "--name", "x", "--set", "nonsense=1"],
     ["app", "create", "--account", "demo", "--name", "x", "--set", "pinAttempts"],

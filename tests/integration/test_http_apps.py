@@ -166,7 +166,7 @@ def test_everything_of_a_template_comes_back_and_a_change_merges(api):
     app = api.account.app
     dlt = {"principalEntityId": "1" * 30, "contentTemplateId": "2", "teleMarketerId": "3" * 255}
     given = {"messageText": "Šifra {{pin}}\r\nza {{who}} \U0001f600", "pinType": "ALPHANUMERIC", "pinLength": 32,
-             "senderId": "InfoSMS", "language": "pt_br", "repeatDTMF": "1#", "speechRate": 0.5, "voiceName": "Joanna",
+             "senderId": "InfoSMS", "language": "pt_br", "maxSegments": 3, "repeatDTMF": "1#", "speechRate": 0.5, "voiceName": "Joanna",
              "regional": {"indiaDlt": dlt}}
     made = api.new_message(app, **given)
     message = made.pop("messageId")
@@ -208,6 +208,7 @@ WRONG_MESSAGES = [
     *(({"pinLength": v}, "pinLength") for v in (3, 33, 0, -6, "6", 6.5, 2 ** 33 + 6)),
     *(({"senderId": v}, "senderId") for v in ("twelve chars", "1" * 16, "Čudo", 5)),
     *(({"language": v}, "language") for v in ("EN", "", "xx", 1)),
+    *(({"maxSegments": v}, "maxSegments") for v in (0, 11, -1, "2", 1.5, 2 ** 32 + 1)),
     ({"repeatDTMF": "1" * 16}, "repeatDTMF"), ({"voiceName": ["x"]}, "voiceName"),
     *(({"speechRate": v}, "speechRate") for v in (0.49, 2.01, "1", True)),
     ({"regional": []}, "regional"), ({"regional": {"indiaDlt": 1}}, "regional.indiaDlt"),

@@ -18,6 +18,7 @@ static struct flow *flow_with(const char *text, const char *sender,
     struct flow *f = calloc(1, sizeof *f);
     f->values = calloc(1, sizeof *f->values);
     f->template_text = strdup(text);
+    f->max_segments = 1;
     f->spec = (struct pin_spec){PIN_NUMERIC, 6, false};
     assert_int_equal(flow_values_set(f->values, sender, ph, n), 0);
     return f;
@@ -108,7 +109,27 @@ static void a_text_of_two_segments_is_refused(void **state)
     value[153] = 'x';
     f = flow_with("{{pin}} {{name}}", "", ph, 1);
     assert_false(flow_text_is_good(f, SMPP_GSM));
-    assert_non_null(strstr(f->refusal.text, "2 SMS segments"));
+    assert_non_null(strstr(f->refusal.text, "2 SMS segments, 1 is the most"));
+    assert_non_null(strstr(f->refusal.text, "maxSegments"));
+    done(f);
+}
+
+static void a_template_may_allow_more_segments(void **state)
+{
+    (void)state;
+    char value[1600] = "";
+    memset(value, 'x', 3 * 153 - 7);
+    const struct pin_placeholder ph[] = {{"name", value}};
+    struct flow *f = flow_with("{{pin}} {{name}}", "", ph, 1);
+    f->max_segments = 3;
+    assert_int_equal(flow_values_set(f->values, "", ph, 1), 0);
+    assert_true(flow_text_is_good(f, SMPP_GSM));
+    done(f);
+    value[3 * 153 - 7] = 'x';
+    f = flow_with("{{pin}} {{name}}", "", ph, 1);
+    f->max_segments = 3;
+    assert_false(flow_text_is_good(f, SMPP_GSM));
+    assert_non_null(strstr(f->refusal.text, "4 SMS segments, 3 is the most"));
     done(f);
 }
 
@@ -144,6 +165,7 @@ int main(void)
         cmocka_unit_test(values_beyond_the_room_or_cut_short_are_errors),
         cmocka_unit_test(a_missing_placeholder_is_refused_by_name),
         cmocka_unit_test(a_text_of_two_segments_is_refused),
+        cmocka_unit_test(a_template_may_allow_more_segments),
         cmocka_unit_test(the_pin_is_wiped_once_it_stands_in_the_text),
         cmocka_unit_test(senders_of_letters_have_11_characters_and_of_digits_15),
     };

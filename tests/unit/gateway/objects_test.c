@@ -123,8 +123,9 @@ static void a_new_template_has_every_default(void **state)
 
 static const char full_template[] =
     "{\"pinPlaceholder\":\"{{pin}}\",\"messageText\":\"{{pin}}\\n{{name}}\",\"pinType\":\"ALPHA\","
-    "\"pinLength\":32,\"senderId\":\"InfoSMS\",\"language\":\"pt_br\",\"repeatDTMF\":\"1#\","
-    "\"speechRate\":0.75,\"voiceName\":\"Joanna\",\"regional\":{\"indiaDlt\":{"
+    "\"pinLength\":32,\"senderId\":\"InfoSMS\",\"language\":\"pt_br\",\"maxSegments\":10,"
+    "\"repeatDTMF\":\"1#\",\"speechRate\":0.75,\"voiceName\":\"Joanna\",\"regional\":{\"indiaDlt\":"
+    "{"
     "\"principalEntityId\":\"1701\",\"contentTemplateId\":\"1107\",\"teleMarketerId\":\"99\"}}}";
 
 static void every_field_of_a_template_comes_back(void **state)
@@ -140,6 +141,7 @@ static void an_update_of_a_template_merges_field_by_field_and_may_take_away(void
     struct object o = template_of(full_template);
     assert_int_equal(read_text(&o,
                                "{\"senderId\": \"\", \"repeatDTMF\": \"\", \"speechRate\": 2, "
+                               "\"maxSegments\": 1, "
                                "\"regional\": {\"indiaDlt\": {\"contentTemplateId\": \"\"}}}",
                                OBJECT_UPDATE, 2),
                      0);
@@ -271,6 +273,9 @@ static void every_wrong_value_of_a_change_names_its_field(void **state)
         {"{\"language\": \"\"}", "language"},
         {"{\"repeatDTMF\": \"1234567890123456\"}", "repeatDTMF"},
         {"{\"repeatDTMF\": 1}", "repeatDTMF"},
+        {"{\"maxSegments\": 0}", "maxSegments"},
+        {"{\"maxSegments\": 11}", "maxSegments"},
+        {"{\"maxSegments\": \"2\"}", "maxSegments"},
         {"{\"speechRate\": 0.4}", "speechRate"},
         {"{\"speechRate\": 2.1}", "speechRate"},
         {"{\"speechRate\": \"1\"}", "speechRate"},

@@ -127,13 +127,14 @@ static void a_change_that_could_not_be_read_back_is_refused(void **state)
 {
     (void)state;
     make_template();
-    struct pin_template t = b->tmpl, bad[4] = {t, t, t, t};
+    struct pin_template t = b->tmpl, bad[5] = {t, t, t, t, t};
     struct pin_app app = b->app;
     strcpy(bad[0].text, "no pin");
     bad[1].spec.length = 33;
     strcpy(bad[2].voice_name, "a\nb");
     strcpy(bad[3].dlt_telemarketer, "\x01");
-    for (size_t i = 0; i < 4; i++)
+    bad[4].max_segments = PIN_TEMPLATE_SEGMENTS_MAX + 1;
+    for (size_t i = 0; i < 5; i++)
         assert_int_equal(ASK(pin_registry_update_template(b->reg, "demo", &bad[i], template_cb, b)),
                          ERR_INVALID);
     expect_text(&t, 0, t.text);
@@ -298,6 +299,7 @@ static void what_is_only_carried_comes_back_and_can_be_taken_away(void **state)
     make_account("demo");
     make_app("demo");
     struct pin_template t = a_template(b->app.id);
+    t.max_segments = 10;
     strcpy(t.repeat_dtmf, "123#");
     strcpy(t.speech_rate, "1.5");
     strcpy(t.voice_name, "Joanna");
@@ -307,6 +309,7 @@ static void what_is_only_carried_comes_back_and_can_be_taken_away(void **state)
     assert_int_equal(ASK(pin_registry_create_template(b->reg, "demo", &t, template_cb, b)), 0);
     strcpy(t.id, b->tmpl.id);
     assert_int_equal(find_revision(b->reg, &t, 0), 0);
+    assert_int_equal(b->tmpl.max_segments, 10);
     assert_string_equal(b->tmpl.repeat_dtmf, "123#");
     assert_string_equal(b->tmpl.speech_rate, "1.5");
     assert_string_equal(b->tmpl.voice_name, "Joanna");
@@ -329,11 +332,12 @@ static void a_template_written_before_there_were_such_fields_is_read_and_changed
     make_template();
     struct pin_template t = b->tmpl;
     redis_says("HDEL pb:{demo}:msg:%s:%s repeatDTMF speechRate voiceName dltPrincipalEntityId "
-               "dltContentTemplateId dltTelemarketerId",
+               "dltContentTemplateId dltTelemarketerId maxSegments",
                t.app_id, t.id);
     assert_int_equal(redis_number("HLEN pb:{demo}:msg:%s:%s", t.app_id, t.id), 7);
     expect_text(&t, 0, t.text);
     assert_string_equal(b->tmpl.dlt_telemarketer, "");
+    assert_int_equal(b->tmpl.max_segments, 0);
     assert_int_equal(update_template(&t, "two"), 0);
     expect_text(&t, 1, t.text);
     assert_string_equal(b->tmpl.voice_name, "");
