@@ -138,7 +138,8 @@ void carrier_options_fill(const struct config_carrier *k, struct carrier_tables 
         .validity = (enum smpp_validity)k->validity,
         .messaging_mode = (enum smpp_messaging_mode)k->messaging_mode,
         .registered_delivery = (uint8_t)k->registered_delivery,
-        .user_message_reference = k->user_message_reference,
+        .user_message_reference = k->user_message_reference ||
+                                  k->receipt_match == CONFIG_MATCH_REFERENCE,
         .receipt_dates = (enum smpp_receipt_dates)k->receipt_dates,
         .receipt_utc_offset_min = k->receipt_utc_offset_min,
         .receipt_without_esm_class = k->receipt_without_esm_class,

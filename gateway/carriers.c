@@ -8,6 +8,7 @@
 #include "gateway/carrier_options.h"
 #include "gateway/config.h"
 #include "gateway/receipt_counts.h"
+#include "gateway/receipt_match.h"
 #include "pin/ledger.h"
 
 #include <stdio.h>
@@ -124,9 +125,6 @@ static void fill_receipt(const struct carrier *c, const struct smpp_receipt *r,
 {
     *out = (struct pin_receipt){
         .carrier = c->config->name,
-        .id_mode = (enum pin_id_mode)c->config->message_id,
-        .message_id = r->id.p,
-        .message_id_len = r->id.len,
         .msisdn = from,
         .state = r->state < 0 ? PIN_ATT_UNKNOWN : (enum pin_attempt_state)r->state,
         .final = r->final,
@@ -147,7 +145,7 @@ static void keep_for_log(struct pending_receipt *p, const struct smpp_receipt *r
 }
 
 static int hand_to_ledger(struct carrier *c, const struct smpp_receipt *r,
-                          struct smpp_delivery handle)
+                          const struct receipt_match *match, struct smpp_delivery handle)
 {
     struct msisdn from;
     bool named = !msisdn_parse(r->source_addr.p ? r->source_addr.p : "", r->source_addr.len, &from);
@@ -159,6 +157,9 @@ static int hand_to_ledger(struct carrier *c, const struct smpp_receipt *r,
     str_copy(p->carrier, sizeof p->carrier, c->config->name);
     keep_for_log(p, r);
     fill_receipt(c, r, named ? &from : NULL, &receipt);
+    receipt.id_mode = match->mode;
+    receipt.message_id = match->id;
+    receipt.message_id_len = match->len;
     p->state = receipt.state;
     int err = pin_ledger_receipt(c->all->env.ledger, &receipt, receipt_done_cb, p);
     if (err)
@@ -172,8 +173,9 @@ static void receipt_cb(void *arg, struct smpp_carrier *smpp, const struct smpp_r
                        struct smpp_delivery handle)
 {
     struct carrier *c = arg;
+    struct receipt_match match;
     receipt_counts_add(c->config->name, r);
-    if (!r->id.len) {
+    if (!receipt_match_receipt(c->config, r, &match)) {
         /* nothing to match it by: an error answer would only bring it again */
         LOG(LOG_LV_WARN, c->config->name, "receipt_without_id",
             KV_SN("stat", r->stat.p ? r->stat.p : "", r->stat.len));
@@ -181,7 +183,8 @@ static void receipt_cb(void *arg, struct smpp_carrier *smpp, const struct smpp_r
         smpp_delivery_done(smpp, handle, ESME_ROK);
         return;
     }
-    int err = c->all->info.receipts_open >= RECEIPTS_MAX ? ERR_FULL : hand_to_ledger(c, r, handle);
+    int err = c->all->info.receipts_open >= RECEIPTS_MAX ? ERR_FULL
+                                                         : hand_to_ledger(c, r, &match, handle);
     if (!err)
         return;
     c->all->info.receipts_deferred++;

@@ -65,6 +65,8 @@ struct config_admin {
     const char *unix_group;
 };
 
+enum config_receipt_match { CONFIG_MATCH_ID, CONFIG_MATCH_REFERENCE, CONFIG_MATCH_ADDRESS };
+
 struct config_carrier {
     const char *name; /* the section's title: [a-z0-9][a-z0-9-]{0,31} */
     const char *const *hosts;
@@ -100,6 +102,7 @@ struct config_carrier {
     size_t n_statuses;
     bool user_message_reference;
     int message_id;    /* enum pin_id_mode */
+    int receipt_match; /* enum config_receipt_match */
     int receipt_dates; /* enum smpp_receipt_dates */
     int32_t receipt_utc_offset_min;
     bool receipt_without_esm_class;

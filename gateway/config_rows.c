@@ -36,6 +36,10 @@ static const struct config_choice config_receipt_dates[] = {{"auto", SMPP_DATES_
                                                             {"seconds", SMPP_DATES_SECONDS},
                                                             {"year-first", SMPP_DATES_YEAR_FIRST},
                                                             {NULL, 0}};
+static const struct config_choice config_receipt_matches[] = {{"id", CONFIG_MATCH_ID},
+                                                              {"reference", CONFIG_MATCH_REFERENCE},
+                                                              {"address", CONFIG_MATCH_ADDRESS},
+                                                              {NULL, 0}};
 static const struct config_choice config_id_modes[] = {
     {"auto", PIN_ID_AUTO},
     {"string", PIN_ID_STRING},

@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "gateway/carriers.h"
 #include "gateway/config.h"
+#include "gateway/receipt_match.h"
 #include "smpp/smpp.h"
 
 #include <stdlib.h>
@@ -181,6 +182,7 @@ static void take_result(struct flow *f, const struct smpp_result *r)
     f->status = r->status;
     str_copy_n(f->message_id, sizeof f->message_id, r->message_id.p ? r->message_id.p : "",
                r->message_id.len);
+    f->reference = r->reference;
     LOG(LOG_LV_INFO, flow_log_id(f), "submit_result", KV_S("carrier", f->carrier),
         KV_I("attempt", f->attempt), KV_S("outcome", smpp_outcome_name(r->outcome)),
         KV_S("status", smpp_status_name(r->status)), KV_S("message_id", f->message_id),
@@ -241,7 +243,8 @@ static void act_submit(struct flow *f)
     int err = c ? smpp_submit(c, &m, submit_cb, flow_arg(f)) : ERR_UNAVAILABLE;
     if (!err)
         return;
-    struct smpp_result r = {.outcome = SMPP_NOT_SENT, .reason = err_text(err), .rtt_us = -1};
+    struct smpp_result r = {
+        .outcome = SMPP_NOT_SENT, .reason = err_text(err), .rtt_us = -1, .reference = -1};
     take_result(f, &r);
     flow_event(f, event_of(f, &r));
 }
@@ -261,14 +264,18 @@ static void recorded_cb(void *arg, const struct pin_answer *a)
 
 static void record(struct flow *f, bool last)
 {
+    struct receipt_match match;
+    receipt_match_submit(config_carrier_find(f->config, f->carrier), f->reference, &match);
     struct pin_sent sent = {
         .owner = owner_of(f),
         .pin_id = f->drawn.pin_id,
         .attempt = f->attempt,
         .carrier = f->carrier,
-        .id_mode = (enum pin_id_mode)config_carrier_find(f->config, f->carrier)->message_id,
+        .id_mode = match.mode,
         .message_id = f->message_id,
         .message_id_len = strlen(f->message_id),
+        .match_id = match.id,
+        .match_id_len = match.len,
         .state = f->outcome,
         .status = f->status,
         .last = last,

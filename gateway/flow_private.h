@@ -100,6 +100,7 @@ struct flow {
     enum pin_attempt_state outcome; /* of the last submit */
     uint32_t status;                /* its command_status */
     char message_id[PIN_MESSAGE_ID_SIZE];
+    int32_t reference; /* user_message_reference of that submit, -1: none */
     struct mono started;
     struct { /* what EV_REFUSED and EV_LIMIT answer */
         enum answer_code code;
