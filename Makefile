@@ -42,6 +42,7 @@ FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c)
 FLOWSRC := $(wildcard tests/bench/flow_*.c)
 BENCH   := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out $(FLOWSRC),$(wildcard tests/bench/*.c)))
 OPINION := $(B)/second-opinion
+SHIM    := $(B)/sctp-over-tcp.so
 LUA     := $(wildcard pin/scripts/*.lua)
 GEN     := $(B)/gen/pin_scripts.h
 
@@ -97,6 +98,11 @@ $(OPINION): tests/peers/second_opinion.c
 	@mkdir -p $(@D)
 	$(call say,LINK)$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g -Wall -Wextra $(shell pkg-config --cflags libsmpp34) -o $@ $< -lsmpp34
 
+# For a program of Debian's, so without sanitizers.
+$(SHIM): tests/peers/osmo/sctp_over_tcp.c
+	@mkdir -p $(@D)
+	$(call say,LINK)$(CC) -D_GNU_SOURCE -std=gnu11 -O1 -g -Wall -Wextra -shared -fPIC -o $@ $< -ldl
+
 .PRECIOUS: $(B)/%.o
 
 # The warnings of a compiler, clang for lint, without its output.
@@ -110,20 +116,20 @@ lint:
 unit: $(UNIT)
 	@sh tests/unit/run.sh $(UNIT)
 
-integration: all $(OPINION)
+integration: all $(OPINION) $(SHIM)
 	@PINBIND_BUILD='$(B)' sh tests/integration/run.sh
 
 interop: all
 	@PINBIND_BUILD='$(B)' sh tests/interop/run.sh
 
 # Builds first, so that the tests are run and counted even where one part of them fails.
-check: all $(UNIT) $(OPINION)
+check: all $(UNIT) $(OPINION) $(SHIM)
 	+@MAKE='$(MAKE)' B='$(B)' sh tests/run.sh lint unit integration
 
 asan:
 	@$(MAKE) --no-print-directory B=build/asan HARDEN='$(ASANCC) -Wno-format-truncation' LDHARD='$(ASAN) -pie' sanitized
 
-sanitized: all $(UNIT) $(OPINION)
+sanitized: all $(UNIT) $(OPINION) $(SHIM)
 	+@MAKE='$(MAKE)' B='$(B)' PINBIND_SLOW=4 sh tests/run.sh unit integration
 
 valgrind: $(UNIT)
@@ -145,7 +151,7 @@ cover:
 	@$(MAKE) --no-print-directory CC=clang B=build/cover LDHARD='-pie -fprofile-instr-generate' \
 	    HARDEN='-O0 -g -fPIE -fprofile-instr-generate -fcoverage-mapping' cover-run
 
-cover-run: all $(UNIT) $(OPINION)
+cover-run: all $(UNIT) $(OPINION) $(SHIM)
 	@rm -rf $(B)/profiles && mkdir -p $(B)/profiles
 	+@LLVM_PROFILE_FILE='$(abspath $(B))/profiles/%p.profraw' MAKE='$(MAKE)' B='$(B)' PINBIND_SLOW=2 \
 	    sh tests/run.sh unit integration || true

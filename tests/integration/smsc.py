@@ -37,9 +37,9 @@ class Recorder:
 class Relay:
     """TCP in front of a peer: records what pinbind sends (not with TLS), cuts connections, refuses new ones."""
 
-    def __init__(self, port, record=True):
+    def __init__(self, port, record=True, host="127.0.0.1"):
         self.record = record
-        self.target = ("127.0.0.1", port)
+        self.target = (host, port)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.selector = selectors.DefaultSelector()

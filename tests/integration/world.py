@@ -15,6 +15,7 @@ import redis
 import resp
 from leaks import MARK, Secrets
 from procs import BUILD, ROOT, SLOW, Program, run, wait_for
+from osmo import OsmoNetwork
 from smsc import NodeSmsc, ScriptedSmsc
 
 SANITIZERS = {
@@ -111,7 +112,7 @@ def setting(value):
 
 
 def section(head, values):
-    return head + " {\n" + "".join(f"    {k} = {v if k.endswith('_mode') else setting(v)}\n"
+    return head + " {\n" + "".join(f"    {k} = {v if k == 'unix_mode' else setting(v)}\n"
                                    for k, v in values.items()) + "}\n"
 
 
@@ -299,6 +300,11 @@ class World:
         self.smscs.append(smsc)
         return self._with(smsc, smsc.close)
 
+    def osmo(self):
+        network = OsmoNetwork(self.folder, NodeSmsc.USER, NodeSmsc.PASSWORD)
+        self.smscs.append(network)
+        return self._with(network, network.close)
+
     def redis(self):
         redis = Redis(self.folder)
         return self._with(redis, redis.stop)
@@ -330,7 +336,7 @@ class World:
         """Every message text that a handset has seen."""
         found = []
         for smsc in self.smscs:
-            found += [s["text"] for s in (smsc.texts if isinstance(smsc, ScriptedSmsc) else smsc.events("submit"))]
+            found += [s["text"] for s in (smsc.events("submit") if isinstance(smsc, NodeSmsc) else smsc.texts)]
         return found
 
     def secrets(self):
@@ -352,7 +358,7 @@ class World:
         """What programs have written, but for the SMSC's logs and the files that are to hold secrets."""
         peers = tuple(s.name for s in self.smscs if isinstance(s, NodeSmsc)) + ("sim",)
         return [p for p in self.folder.rglob("*") if p.is_file() and not p.name.startswith(peers + ("pin.key",)) and
-                p.suffix not in (".conf", ".pass", ".pem")]
+                p.parent.name != "osmo" and p.suffix not in (".conf", ".pass", ".pem")]
 
     def check_secrets(self):
         """No PIN, key, password or text in a log or in Redis's files."""
