@@ -199,7 +199,7 @@ static void mo_cb(void *arg, struct smpp_carrier *smpp, const struct smpp_mo *mo
 {
     struct carrier *c = arg;
     c->all->info.mobile_originated++;
-    LOG(LOG_LV_INFO, c->config->name, "mo", KV_I("octets", mo->octets.len),
+    LOG(LOG_LV_INFO, c->config->name, "mo", KV_I("octets", mo->octets),
         KV_I("data_coding", mo->data_coding));
     smpp_delivery_done(smpp, handle, ESME_ROK);
 }

@@ -159,6 +159,8 @@ struct smpp_carrier_options {
     int32_t receipt_utc_offset_min; /* time zone of the dates in receipts */
     bool
         receipt_without_esm_class; /* treat deliver_sm with id: and stat: as a receipt (quirk 13) */
+    uint32_t mo_age_ms;      /* parts of a message wait so long for the others, default 300000 */
+    bool strip_trailing_nul; /* of messages in the default alphabet, where it is not an '@' */
     bool tls; /* the peer's chain and name are verified; the process ignores SIGPIPE */
     const char *tls_ca_file;                  /* PEM, who is trusted; NULL or "": the system's */
     const char *tls_cert_file, *tls_key_file; /* shown to the peer; both or neither */
@@ -240,10 +242,18 @@ struct smpp_receipt {
     int32_t reference;                /* user_message_reference of the submit, -1: none */
 };
 
-struct smpp_mo { /* mobile-originated message */
-    struct smpp_str source_addr, destination_addr;
-    uint8_t data_coding, esm_class;
-    struct smpp_str octets; /* as received */
+/* A mobile-originated message, put together from its parts. */
+struct smpp_mo {
+    struct smpp_str source_addr;      /* the handset */
+    struct smpp_str destination_addr; /* our number */
+    uint8_t source_ton, source_npi, destination_ton, destination_npi;
+    uint8_t data_coding;  /* of the part that came first */
+    struct smpp_str text; /* UTF-8, and a NUL behind it; p NULL: binary data, of no use as a text */
+    size_t octets;        /* as they came, without user data headers */
+    uint32_t parts;       /* that its sender made of it */
+    uint32_t missing; /* of those: not come in time, or handed up on their own (over 32 parts) */
+    bool is_complete; /* none is */
+    bool has_start;   /* the text begins as its sender began */
 };
 
 struct smpp_bind_event {
@@ -260,6 +270,8 @@ struct smpp_events {
     void (*state_cb)(void *arg, const struct smpp_bind_event *event);
     void (*receipt_cb)(void *arg, struct smpp_carrier *c, const struct smpp_receipt *r,
                        struct smpp_delivery handle);
+    /* Of a message in several parts each part is answered when it comes, because some SMSCs send
+     * the next one only then: its handle does nothing. */
     void (*mo_cb)(void *arg, struct smpp_carrier *c, const struct smpp_mo *mo,
                   struct smpp_delivery handle);
     /* The answer to a submit that had been given up; submit_arg is that of smpp_submit(). */

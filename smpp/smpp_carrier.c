@@ -244,8 +244,10 @@ static void drain_step(struct smpp_carrier *c)
     smpp_asks_fail(c, "draining");
     for (uint32_t i = 0; i < c->n_links && !c->freed; i++)
         smpp_carrier_drain_link(c, i);
-    if (!c->freed && is_closed(c))
-        tell_drained(c);
+    if (c->freed || !is_closed(c))
+        return;
+    smpp_carrier_mo_flush(c);
+    tell_drained(c);
 }
 
 static void turn_cb(evutil_socket_t fd, short what, void *arg)
@@ -335,17 +337,7 @@ static void delivery_cb(void *owner, struct smpp_session *s, const struct smpp_p
             smpp_session_answer(s, handle, ESME_RX_T_APPN);
         return;
     }
-    struct smpp_mo mo = {
-        .source_addr = smpp_pdu_str(pdu, SMPP_F_SOURCE_ADDR),
-        .destination_addr = smpp_pdu_str(pdu, SMPP_F_DESTINATION_ADDR),
-        .data_coding = smpp_pdu_int(pdu, SMPP_F_DATA_CODING),
-        .esm_class = smpp_pdu_int(pdu, SMPP_F_ESM_CLASS),
-        .octets = smpp_pdu_message(pdu),
-    };
-    if (c->events.mo_cb)
-        c->events.mo_cb(c->events.arg, c, &mo, handle);
-    else
-        smpp_session_answer(s, handle, ESME_RX_R_APPN);
+    smpp_carrier_mo(c, s, pdu, handle);
 }
 
 static void late_cb(void *owner, void *submit_arg, const struct smpp_result *r)
@@ -370,6 +362,7 @@ static void carrier_free_cb(void *object)
 {
     struct smpp_carrier *c = object;
     smpp_carrier_forget(c);
+    smpp_carrier_mo_clear(c);
     while (c->n_links > 0)
         smpp_carrier_link_free(c->links[--c->n_links]);
     if (c->timer)
@@ -414,7 +407,7 @@ struct smpp_carrier *smpp_carrier_new(struct event_base *base, struct reap *reap
     smpp_bucket_init(&c->bucket, c->config.o.rate, mono_now());
     c->timer = event_new(base, -1, 0, timer_cb, c);
     c->turn = event_new(base, -1, 0, turn_cb, c);
-    if (!c->timer || !c->turn || smpp_asks_init(c) != 0 ||
+    if (!c->timer || !c->turn || smpp_asks_init(c) != 0 || smpp_carrier_mo_init(c) != 0 ||
         smpp_carrier_reserve(c, &c->config.o) != 0 || make_links(c) != 0) {
         carrier_free_cb(c);
         return NULL;
@@ -440,6 +433,7 @@ void smpp_carrier_free(struct smpp_carrier *c)
     fail_queue(c, "stopped");
     smpp_asks_fail(c, "stopped");
     event_del(c->turn);
+    event_del(c->mo_timer);
     tell_drained(c);
     reap_later(c->env.reap, &c->reap_node, carrier_free_cb, c);
 }

@@ -1,6 +1,6 @@
 /*
- * The insides of a carrier, for smpp_carrier.c (messages, draining, life) and smpp_update.c (other
- * options for a running one).
+ * The insides of a carrier, for smpp_carrier.c (messages, draining, life), smpp_update.c (other
+ * options for a running one) and smpp_mo.c (messages from handsets).
  *
  * Messages wait in the queue in the order of their deadlines, so the first is both the most
  * urgent and the first to expire: one timer watches it, and wakes for the next message that the
@@ -13,6 +13,7 @@
 
 #include "base/reap.h"
 #include "smpp/smpp_ask.h"
+#include "smpp/smpp_concat.h"
 #include "smpp/smpp_link.h"
 
 #define SMPP_LINKS_MAX 32 /* 16 binds, each of two legs */
@@ -39,9 +40,11 @@ struct smpp_carrier {
     uint32_t served;           /* the link that got the last message */
     uint16_t next_reference;   /* user_message_reference; begins anywhere */
     struct smpp_ask_queue asks;
-    struct event *timer;  /* for the deadline of the first in the queue, or for the next token */
-    struct mono timer_at; /* us 0: not armed */
-    struct event *turn;   /* what drain and update leave to do outside of calls */
+    struct event *timer;    /* for the deadline of the first in the queue, or for the next token */
+    struct mono timer_at;   /* us 0: not armed */
+    struct event *turn;     /* what drain and update leave to do outside of calls */
+    struct smpp_concat mo;  /* parts of messages from handsets */
+    struct event *mo_timer; /* for the oldest of them */
     bool draining, freed;
     void (*drained_cb)(void *arg);
     void *drained_arg;
@@ -66,5 +69,14 @@ void smpp_carrier_drain_link(struct smpp_carrier *c, uint32_t nth);
 void smpp_carrier_trim(struct smpp_carrier *c);
 /* Drops what was prepared. */
 void smpp_carrier_forget(struct smpp_carrier *c);
+
+int smpp_carrier_mo_init(struct smpp_carrier *c) __attribute__((warn_unused_result));
+/* Takes a delivery that is no receipt, and answers it or has it answered. */
+void smpp_carrier_mo(struct smpp_carrier *c, struct smpp_session *s, const struct smpp_pdu *pdu,
+                     struct smpp_delivery handle);
+/* Hands up what still waits for parts. */
+void smpp_carrier_mo_flush(struct smpp_carrier *c);
+/* Drops it. */
+void smpp_carrier_mo_clear(struct smpp_carrier *c);
 
 #endif

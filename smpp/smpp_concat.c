@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ESM_CLASS_UDHI 0x40
-
 /* Information elements of a user data header; any other is passed over. */
 #define IE_CONCAT_8  0x00
 #define IE_CONCAT_16 0x08
@@ -59,7 +57,7 @@ static void read_sar(const struct smpp_pdu *pdu, struct smpp_part *out)
 size_t smpp_udh_size(uint8_t esm_class, struct smpp_str message)
 {
     size_t size = message.len ? (size_t)(uint8_t)message.p[0] + 1 : 0;
-    return (esm_class & ESM_CLASS_UDHI) && size <= message.len ? size : 0;
+    return (esm_class & SMPP_ESM_UDHI) && size <= message.len ? size : 0;
 }
 
 void smpp_part_read(const struct smpp_pdu *pdu, struct smpp_part *out)

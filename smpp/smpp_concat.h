@@ -18,7 +18,8 @@
 #define SMPP_PARTS_MAX         32  /* of one message; a longer one is handed out part by part */
 #define SMPP_CONCAT_MAX        256 /* messages that wait for a part */
 #define SMPP_CONCAT_OCTETS_MAX (256u << 10) /* in all of them */
-#define SMPP_MO_ADDRESS_MAX    64           /* octets kept of an address; longer ones are cut */
+#define SMPP_ESM_UDHI          0x40 /* in esm_class: a user data header stands before the text */
+#define SMPP_MO_ADDRESS_MAX    64   /* octets kept of an address; longer ones are cut */
 
 enum smpp_part_kind { SMPP_PART_ALONE, SMPP_PART_UDH8, SMPP_PART_UDH16, SMPP_PART_SAR };
 

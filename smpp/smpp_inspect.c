@@ -1,6 +1,7 @@
 #include "smpp/smpp_inspect.h"
 
 #include "base/buf.h"
+#include "smpp/smpp_concat.h"
 #include "smpp/smpp_const.h"
 #include "smpp/smpp_receipt.h"
 #include "smpp/smpp_text.h"
@@ -9,8 +10,6 @@
 
 _Static_assert(SMPP_INSPECT_FIELDS_MAX >= SMPP_F_COUNT, "every field has room");
 _Static_assert(SMPP_INSPECT_TLVS_MAX >= SMPP_TLVS_MAX, "every TLV has room");
-
-#define ESM_CLASS_UDHI 0x40
 
 const char *smpp_verdict_name(enum smpp_verdict verdict)
 {
@@ -82,7 +81,7 @@ static void take_fields(const struct smpp_pdu *pdu, struct smpp_inspection *out)
     }
     hide_secrets(out);
     out->data_coding = smpp_pdu_int(pdu, SMPP_F_DATA_CODING);
-    out->has_udh = (smpp_pdu_int(pdu, SMPP_F_ESM_CLASS) & ESM_CLASS_UDHI) != 0;
+    out->has_udh = (smpp_pdu_int(pdu, SMPP_F_ESM_CLASS) & SMPP_ESM_UDHI) != 0;
 }
 
 static enum smpp_item_kind tlv_kind(uint16_t tag)
@@ -275,9 +274,7 @@ size_t smpp_inspect_text(const struct smpp_inspection *in, const struct smpp_ite
 {
     const uint8_t *p = (const uint8_t *)message->value.p;
     size_t len = message->value.len;
-    size_t udh = in->has_udh && len ? (size_t)p[0] + 1 : 0;
-    if (udh > len) /* no header can be longer than what it is in */
-        udh = 0;
+    size_t udh = in->has_udh ? smpp_udh_size(SMPP_ESM_UDHI, message->value) : 0;
     struct smpp_coded coded = {p, len, udh, in->data_coding, alphabet};
     return smpp_text_decode(&coded, out, size);
 }

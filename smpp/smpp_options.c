@@ -26,6 +26,7 @@ static const struct number_row number_rows[] = {
     ROW(window, 10, 1, 10000),
     ROW(max_queue, 1000, 1, 1000000),
     ROW(max_deliveries, 1000, 1, 100000),
+    ROW(mo_age_ms, 300000, 1, HOUR_MS),
     ROW(enquire_link_ms, 25000, 1, HOUR_MS),
     ROW(response_timeout_ms, 30000, 1, HOUR_MS),
     ROW(connect_timeout_ms, 10000, 1, HOUR_MS),

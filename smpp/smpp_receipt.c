@@ -7,8 +7,10 @@
 #include <string.h>
 #include <strings.h>
 
-/* esm_class bits 2-5: receipt, acknowledgements of the handset, intermediate notification. */
-#define ESM_RECEIPT_MASK 0x3C
+/* esm_class, bits 2 to 5 (5.2.12).  An acknowledgement is of the handset, not of the SMSC: with the
+ * text of an answer it is a message.  Some SMSCs mark their receipts so (quirk 12). */
+#define ESM_RECEIPT         0x24 /* receipt, intermediate notification */
+#define ESM_ACKNOWLEDGEMENT 0x18
 
 /* A blank in a key stands for a blank, an underscore or nothing. */
 static const struct {
@@ -277,8 +279,10 @@ bool smpp_receipt_from_pdu(const struct smpp_pdu *pdu, const struct smpp_carrier
     const struct smpp_tlv *state = smpp_pdu_tlv(pdu, SMPP_TLV_MESSAGE_STATE);
     const struct smpp_tlv *reference = smpp_pdu_tlv(pdu, SMPP_TLV_USER_MESSAGE_REFERENCE);
     smpp_receipt_parse(text.p, text.len, o, out);
-    bool by_text = o->receipt_without_esm_class && out->id.len && out->stat.len;
-    if (!(smpp_pdu_int(pdu, SMPP_F_ESM_CLASS) & ESM_RECEIPT_MASK) && !id.p && !state && !by_text)
+    uint8_t esm_class = smpp_pdu_int(pdu, SMPP_F_ESM_CLASS);
+    bool may_be = o->receipt_without_esm_class || (esm_class & ESM_ACKNOWLEDGEMENT);
+    bool by_text = may_be && out->id.len && out->stat.len;
+    if (!(esm_class & ESM_RECEIPT) && !id.p && !state && !by_text)
         return false;
     if (state)
         state_from_tlv(state, o, out);

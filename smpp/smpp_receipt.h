@@ -12,7 +12,8 @@
 
 #include "smpp/smpp_decode.h"
 
-/* Is it a receipt (esm_class bits 2-5, or TLVs, or by option its text)?  Fills *out when so. */
+/* Is it a receipt: by esm_class, by its TLVs, or by its text, where that may tell?  Fills *out when
+ * so. */
 bool smpp_receipt_from_pdu(const struct smpp_pdu *pdu, const struct smpp_carrier_options *o,
                            struct smpp_receipt *out);
 

@@ -334,11 +334,30 @@ static unsigned fill_after(size_t udh_len)
     return (unsigned)((7 - 8 * udh_len % 7) % 7);
 }
 
-/* 5.2.19; 0x10 and 0x18 are class 0 ("flash") of 0 and 8, 0xF0 to 0xFF say class and 8-bit. */
+size_t smpp_text_unpack(const uint8_t *p, size_t len, size_t udh_len, uint8_t *out)
+{
+    struct septets s = packed_septets(p, len, fill_after(udh_len));
+    for (size_t i = 0; i < s.n; i++)
+        out[i] = septet_at(&s, i);
+    return s.n;
+}
+
+/* 0x10 and 0x18 are class 0 ("flash") of 0 and 8; 0x14 to 0x17 and 0xF0 to 0xFF say class and
+ * 8-bit. */
+bool smpp_text_is_default(uint8_t data_coding)
+{
+    return data_coding == 0 || data_coding == 0x10 || (data_coding & 0xF4) == 0xF0;
+}
+
+bool smpp_text_is_binary(uint8_t data_coding)
+{
+    return data_coding == 2 || data_coding == 4 || (data_coding & 0xFC) == 0x14 ||
+           (data_coding & 0xF4) == 0xF4;
+}
+
 static void decode_by(const struct smpp_coded *c, struct sink *s)
 {
-    bool is_default = c->data_coding == 0 || c->data_coding == 0x10 ||
-                      (c->data_coding & 0xF4) == 0xF0;
+    bool is_default = smpp_text_is_default(c->data_coding);
     const uint8_t *p = c->p + c->udh_len;
     size_t len = c->len - c->udh_len;
     struct septets septets = {p, len, false, 0};

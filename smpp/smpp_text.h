@@ -41,6 +41,10 @@ void smpp_text_write(const char *utf8, size_t len, const struct smpp_text_form *
  * over hold a carriage return. */
 size_t smpp_text_pack(const uint8_t *septets, size_t n, unsigned fill, uint8_t *out);
 
+/* Is it in the default alphabet of the bind?  Is it data, which is no text? (5.2.19) */
+bool smpp_text_is_default(uint8_t data_coding);
+bool smpp_text_is_binary(uint8_t data_coding);
+
 /* A message as it came. */
 struct smpp_coded {
     const uint8_t *p;
@@ -49,9 +53,13 @@ struct smpp_coded {
     uint8_t data_coding;
     enum smpp_alphabet alphabet;
 };
+
+/* The septets of a packed text that stands behind a user data header of udh_len octets, an octet
+ * each; returns how many, 8 * len / 7 at most. */
+size_t smpp_text_unpack(const uint8_t *p, size_t len, size_t udh_len, uint8_t *out);
 /* To UTF-8 with a NUL; unmappable octets, and NUL, become U+FFFD; returns the length, cut at
  * size - 1 on a character boundary.  The end of a packed text is not told apart from padding: an @
- * or a carriage return in the last seven bits is dropped. */
+ * or a carriage return in the last seven bits is dropped, here as in smpp_text_unpack(). */
 size_t smpp_text_decode(const struct smpp_coded *c, char *out, size_t size);
 
 #endif

@@ -450,6 +450,25 @@ static void q12_only_bits_2_to_5_of_esm_class_make_a_receipt(void **state)
     assert_int_equal(r.state, -1);
 }
 
+static void q12_an_acknowledgement_of_the_handset_is_a_receipt_only_with_id_and_stat(void **state)
+{
+    (void)state;
+    struct smpp_receipt r;
+    struct tlv_arg id = {SMPP_TLV_RECEIPTED_MESSAGE_ID, 3, "77"};
+    static const uint8_t acknowledgements[] = {0x08, 0x10, 0x18, 0x48, 0x50};
+    for (size_t i = 0; i < sizeof acknowledgements; i++) {
+        uint8_t esm = acknowledgements[i];
+        assert_true(from_pdu(esm, "id:1 stat:DELIVRD", no_tlv, &plain, &r));
+        assert_true(from_pdu(esm, "thank you", id, &plain, &r));
+        assert_false(from_pdu(esm, "thank you", no_tlv, &plain, &r));
+        assert_false(from_pdu(esm, "id:1", no_tlv, &plain, &r));
+        assert_false(from_pdu(esm, "", no_tlv, &plain, &r));
+        /* together with the bit of a receipt it is one */
+        assert_true(from_pdu(esm | 0x04, "thank you", no_tlv, &plain, &r));
+        assert_true(from_pdu(esm | 0x20, "thank you", no_tlv, &plain, &r));
+    }
+}
+
 static void q13_a_text_alone_makes_a_receipt_only_by_option(void **state)
 {
     (void)state;
@@ -859,6 +878,7 @@ int main(void)
         cmocka_unit_test(the_first_value_of_a_key_counts),
         cmocka_unit_test(q19_keys_of_any_spelling_are_found),
         cmocka_unit_test(q12_only_bits_2_to_5_of_esm_class_make_a_receipt),
+        cmocka_unit_test(q12_an_acknowledgement_of_the_handset_is_a_receipt_only_with_id_and_stat),
         cmocka_unit_test(q13_a_text_alone_makes_a_receipt_only_by_option),
         cmocka_unit_test(q14_tlvs_alone_make_a_receipt),
         cmocka_unit_test(the_reference_of_the_submit_is_told),
