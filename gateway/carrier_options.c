@@ -143,6 +143,7 @@ void carrier_options_fill(const struct config_carrier *k, struct carrier_tables 
         .receipt_dates = (enum smpp_receipt_dates)k->receipt_dates,
         .receipt_utc_offset_min = k->receipt_utc_offset_min,
         .receipt_without_esm_class = k->receipt_without_esm_class,
+        .strip_trailing_nul = k->strip_trailing_nul,
         .statuses = t->statuses,
         .n_statuses = k->n_statuses,
         .is_held = true,

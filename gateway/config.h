@@ -106,6 +106,7 @@ struct config_carrier {
     int receipt_dates; /* enum smpp_receipt_dates */
     int32_t receipt_utc_offset_min;
     bool receipt_without_esm_class;
+    bool strip_trailing_nul;
     const char *const *receipt_states; /* "ACKED=DELIVERED" */
     size_t n_receipt_states;
     const char *const *final_states; /* "DELIVERED" */
