@@ -96,6 +96,36 @@ static void bind_one(struct metrics_page *p, const struct smpp_bind_info *b, dou
     metrics_series(p, labels, value);
 }
 
+static void ends_series(struct metrics_page *p, const struct smpp_bind_info *b, const char *key,
+                        const char *value, uint64_t n)
+{
+    const struct metrics_label labels[] = {
+        {"carrier", b->carrier}, {"bind", b->name}, {key, value}, {NULL, NULL}};
+    metrics_series(p, labels, (double)n);
+}
+
+/* What alerts ask the increase of stands there from the start; another reason when it has happened,
+ * or a few carriers would fill the page. */
+static void bind_attempts(struct metrics_page *p, const struct snapshot *s)
+{
+    for (size_t i = 0; i < s->n_binds; i++) {
+        const struct smpp_bind_info *b = &s->binds[i];
+        ends_series(p, b, "result", "bound", b->bound);
+        for (unsigned e = 0; e < SMPP_ENDS; e++)
+            if (b->failed[e] || e == SMPP_END_CREDENTIALS)
+                ends_series(p, b, "result", smpp_end_name((enum smpp_end)e), b->failed[e]);
+    }
+}
+
+static void disconnects(struct metrics_page *p, const struct snapshot *s)
+{
+    for (size_t i = 0; i < s->n_binds; i++)
+        for (unsigned e = 0; e < SMPP_ENDS; e++)
+            if (s->binds[i].ended[e] || e == SMPP_END_LOST)
+                ends_series(p, &s->binds[i], "reason", smpp_end_name((enum smpp_end)e),
+                            s->binds[i].ended[e]);
+}
+
 static void tls_cert_expiry(struct metrics_page *p, const struct snapshot *s)
 {
     p->fold = FOLD_MIN;

@@ -114,6 +114,14 @@ struct smpp_error_rule {
 };
 #define SMPP_ERROR_RULES_MAX 128
 
+/* How an attempt to bind, or a bind, comes to its end (smpp_end.def). */
+enum smpp_end {
+#define SMPP_END(name, label, wait) SMPP_END_##name,
+#include "smpp/smpp_end.def"
+    SMPP_ENDS
+};
+const char *smpp_end_name(enum smpp_end end); /* "credentials" */
+
 /* All strings are copied.  Zero of a time or a count means its default, named beside it. */
 struct smpp_carrier_options {
     const char *name;         /* for log lines; [a-z0-9-] */
@@ -295,7 +303,8 @@ void smpp_carrier_start(struct smpp_carrier *c);
  * No bind that is wanted still goes down.  window, max_queue, binds, rates, time-outs, throttle_ms
  * and all that stands in submits and receipts count at once; a smaller window or queue takes
  * nothing back, it fills up no more; binds that are too many drain.  hosts, port, local_address,
- * system_id, password, system_type, TLS and back-off count from a bind's next connection on: where
+ * system_id, password, system_type, and TLS count from a bind's next connection on, and a
+ * shorter back-off shortens the wait at hand: where
  * such a change shall reach the binds that are up, drain the carrier and make another.  mode
  * cannot be another one (ERR_INVALID).
  */
@@ -384,15 +393,18 @@ struct smpp_bind_info {
     int64_t next_attempt_ms; /* from now; -1: none planned */
     uint32_t window, in_flight;
     uint64_t submits, responses, errors, receipts, throttled, in_doubt;
-    uint64_t unexpected;     /* responses that nothing waited for */
-    uint64_t malformed;      /* PDUs with an unusable body */
-    uint64_t turned_away;    /* deliveries refused: max_deliveries, or on a transmitter */
-    uint32_t rate;           /* segments a second as configured, 0: no limit */
-    uint32_t rate_now;       /* as throttles left it, 0: no limit */
-    int interface_version;   /* that the peer told in its last bind response, -1: none */
-    int congestion;          /* the last congestion_state (SMPP 5.0) of 0..100, -1: none yet */
-    int64_t rtt_us;          /* of the last answered submit, -1: none yet */
-    const char *tls_version; /* "TLSv1.3" of the last connection, NULL: plain or none yet */
+    uint64_t bound;             /* attempts to bind that succeeded */
+    uint64_t failed[SMPP_ENDS]; /* attempts that did not */
+    uint64_t ended[SMPP_ENDS];  /* binds that were BOUND */
+    uint64_t unexpected;        /* responses that nothing waited for */
+    uint64_t malformed;         /* PDUs with an unusable body */
+    uint64_t turned_away;       /* deliveries refused: max_deliveries, or on a transmitter */
+    uint32_t rate;              /* segments a second as configured, 0: no limit */
+    uint32_t rate_now;          /* as throttles left it, 0: no limit */
+    int interface_version;      /* that the peer told in its last bind response, -1: none */
+    int congestion;             /* the last congestion_state (SMPP 5.0) of 0..100, -1: none yet */
+    int64_t rtt_us;             /* of the last answered submit, -1: none yet */
+    const char *tls_version;    /* "TLSv1.3" of the last connection, NULL: plain or none yet */
     int64_t tls_expires_ms;  /* end of the certificate that the peer showed then, Unix ms, or 0 */
     const char *last_reason; /* of the last change of state; valid until the next one */
 };

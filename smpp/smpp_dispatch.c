@@ -34,7 +34,7 @@ static void refused(struct smpp_session *s, uint32_t status)
     LOG(credentials ? LOG_LV_ERROR : LOG_LV_WARN, s->id, "bind_refused",
         KV_S("carrier", s->env.config->o.name), KV_I("bind", s->bind),
         KV_S("name", smpp_status_name(status)), KV_HEX("status", status));
-    smpp_session_end(s, credentials ? SMPP_END_CREDENTIALS : SMPP_END_BUSY, reason, status);
+    smpp_session_end(s, credentials ? SMPP_END_CREDENTIALS : SMPP_END_REFUSED, reason, status);
 }
 
 /* Most SMSCs of 3.4 leave it out, which by the book (5.3.2.25) would make them 3.3: then what is
@@ -59,6 +59,7 @@ static void on_bind_resp(struct smpp_session *s, const struct smpp_pdu *pdu)
         return;
     }
     s->bound_at = mono_now();
+    s->counts.bound++;
     note_version(s, pdu);
     smpp_session_set_state(s, SMPP_BOUND, "bound", 0);
     s->env.ops->room_cb(s->env.owner);
@@ -171,7 +172,7 @@ static void on_unbind(struct smpp_session *s, const struct smpp_pdu *pdu)
     smpp_session_reply(s, SMPP_UNBIND_RESP, ESME_ROK, pdu->sequence_number);
     if (s->state == SMPP_BINDING) {
         smpp_conn_flush_last(s->conn);
-        smpp_session_end(s, SMPP_END_BUSY, "unbind by the peer", 0);
+        smpp_session_end(s, SMPP_END_UNBIND, "unbind by the peer", 0);
         return;
     }
     if (s->state != SMPP_BOUND)

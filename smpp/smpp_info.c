@@ -39,6 +39,7 @@ void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t row, struct s
         .receipts = s->counts.receipts,
         .throttled = s->counts.throttled,
         .in_doubt = s->counts.in_doubt,
+        .bound = s->counts.bound,
         .unexpected = s->counts.unexpected,
         .malformed = s->counts.malformed,
         .turned_away = s->counts.turned_away,
@@ -51,6 +52,8 @@ void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t row, struct s
         .tls_expires_ms = s->tls_expires_ms,
         .last_reason = s->reason,
     };
+    memcpy(out->failed, s->counts.failed, sizeof out->failed);
+    memcpy(out->ended, s->counts.ended, sizeof out->ended);
     smpp_session_name(s, out->name, sizeof out->name);
 }
 

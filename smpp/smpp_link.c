@@ -7,15 +7,33 @@
 
 #define CREDENTIALS_SPREAD 3 /* ceiling over floor */
 
-void smpp_link_backoff(const struct smpp_carrier_options *o, enum smpp_end end, uint32_t failures,
+static const struct {
+    const char *name;
+    enum smpp_wait wait;
+} ends[SMPP_ENDS] = {
+#define SMPP_END(name, label, wait) {label, SMPP_WAIT_##wait},
+#include "smpp/smpp_end.def"
+};
+
+const char *smpp_end_name(enum smpp_end end)
+{
+    return (unsigned)end < SMPP_ENDS ? ends[end].name : "?";
+}
+
+enum smpp_wait smpp_link_wait(enum smpp_end end)
+{
+    return ends[end].wait;
+}
+
+void smpp_link_backoff(const struct smpp_carrier_options *o, enum smpp_wait wait, uint32_t failures,
                        uint32_t *min_ms, uint32_t *max_ms)
 {
     uint64_t max = o->backoff_max_ms;
     *min_ms = o->backoff_min_ms;
-    if (end == SMPP_END_BUSY) {
+    if (wait == SMPP_WAIT_BUSY) {
         *min_ms = o->backoff_bound_min_ms;
         max = o->backoff_bound_max_ms;
-    } else if (end == SMPP_END_CREDENTIALS) {
+    } else if (wait == SMPP_WAIT_CREDENTIALS) {
         *min_ms = o->backoff_credentials_ms;
         max = (uint64_t)o->backoff_credentials_ms * CREDENTIALS_SPREAD;
     }
@@ -47,21 +65,21 @@ static int64_t bound_for(const struct smpp_session *s)
     return s->bound_at.us ? mono_diff_ms(mono_now(), s->bound_at) : -1;
 }
 
-static uint32_t next_wait(struct smpp_link *l, enum smpp_end end)
+static uint32_t next_wait(struct smpp_link *l, enum smpp_wait wait)
 {
     const struct smpp_carrier_options *o = &l->session.env.config->o;
     int64_t held = bound_for(&l->session);
-    if (end != l->last_end || held >= o->backoff_max_ms)
+    if (wait != l->last_wait || held >= o->backoff_max_ms)
         l->failures = l->tried = 0;
-    l->last_end = end;
+    l->last_wait = wait;
     if (held < 0) {
         l->host = (l->host + 1) % (uint32_t)o->n_hosts;
-        if (end == SMPP_END_NETWORK && ++l->tried < o->n_hosts)
+        if (wait == SMPP_WAIT_NETWORK && ++l->tried < o->n_hosts)
             return 0;
     }
     l->tried = 0;
     uint32_t min, max;
-    smpp_link_backoff(o, end, l->failures++, &min, &max);
+    smpp_link_backoff(o, wait, l->failures++, &min, &max);
     return smpp_random_between(min, max);
 }
 
@@ -70,8 +88,9 @@ static void ended_cb(void *owner, struct smpp_session *s, enum smpp_end end)
     (void)owner;
     struct smpp_link *l = (struct smpp_link *)s;
     if (s->state == SMPP_IDLE) {
-        uint32_t wait = next_wait(l, end);
-        LOG(LOG_LV_INFO, s->id, "bind_wait", KV_I("wait_ms", wait), KV_I("failures", l->failures));
+        uint32_t wait = next_wait(l, smpp_link_wait(end));
+        LOG(LOG_LV_INFO, s->id, "bind_wait", KV_S("after", smpp_end_name(end)),
+            KV_I("wait_ms", wait), KV_I("failures", l->failures));
         plan(l, wait);
     }
 }
@@ -93,6 +112,18 @@ int smpp_link_init(struct smpp_link *l, const struct smpp_session_env *env, uint
 void smpp_link_start(struct smpp_link *l)
 {
     plan(l, 0);
+}
+
+void smpp_link_update(struct smpp_link *l)
+{
+    const struct smpp_carrier_options *o = &l->session.env.config->o;
+    uint32_t min, max;
+    l->host %= (uint32_t)o->n_hosts;
+    if (l->failures == 0)
+        return;
+    smpp_link_backoff(o, l->last_wait, l->failures - 1, &min, &max);
+    if (smpp_link_next_attempt_ms(l) > max)
+        plan(l, smpp_random_between(min, max));
 }
 
 int64_t smpp_link_next_attempt_ms(const struct smpp_link *l)

@@ -12,12 +12,15 @@
 
 #include "smpp/smpp_session.h"
 
+/* What an attempt waits for. */
+enum smpp_wait { SMPP_WAIT_NETWORK, SMPP_WAIT_BUSY, SMPP_WAIT_CREDENTIALS };
+
 struct smpp_link {
     struct smpp_session session; /* first: the session's callbacks find their link by it */
     struct smpp_session_ops ops; /* the owner's, with ended_cb of our own */
     struct event *timer;
     struct mono next_attempt; /* us 0: none planned */
-    enum smpp_end last_end;
+    enum smpp_wait last_wait;
     uint32_t failures; /* in a row, of the same kind */
     uint32_t attempts; /* in all */
     uint32_t host;     /* index of the one to try */
@@ -29,14 +32,17 @@ int smpp_link_init(struct smpp_link *l, const struct smpp_session_env *env, uint
     __attribute__((warn_unused_result));
 /* The first attempt, in the next loop turn. */
 void smpp_link_start(struct smpp_link *l);
+/* Other options count: a wait that is longer now than they would have it is drawn anew. */
+void smpp_link_update(struct smpp_link *l);
 /* -1: none planned. */
 int64_t smpp_link_next_attempt_ms(const struct smpp_link *l);
 void smpp_link_drain(struct smpp_link *l);
 void smpp_link_stop(struct smpp_link *l);
 void smpp_link_clear(struct smpp_link *l);
 
+enum smpp_wait smpp_link_wait(enum smpp_end end);
 /* The bounds of the wait after the given number of failures in a row (0: the first). */
-void smpp_link_backoff(const struct smpp_carrier_options *o, enum smpp_end end, uint32_t failures,
+void smpp_link_backoff(const struct smpp_carrier_options *o, enum smpp_wait wait, uint32_t failures,
                        uint32_t *min_ms, uint32_t *max_ms);
 
 #endif

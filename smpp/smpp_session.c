@@ -177,6 +177,7 @@ void smpp_session_end(struct smpp_session *s, enum smpp_end end, const char *rea
     if (s->state == SMPP_IDLE || s->state == SMPP_CLOSED)
         return;
     struct smpp_conn *conn = s->conn;
+    (s->bound_at.us ? s->counts.ended : s->counts.failed)[end]++;
     if (s->lookup)
         smpp_lookup_cancel(s->lookup);
     if (conn)
@@ -193,10 +194,19 @@ void smpp_session_end(struct smpp_session *s, enum smpp_end end, const char *rea
     s->env.ops->ended_cb(s->env.owner, s, end);
 }
 
-static void lost(struct smpp_session *s, const char *reason)
+static bool is_shaking_hands(const struct smpp_session *s)
 {
-    bool sent_away = s->state == SMPP_UNBINDING && !s->draining;
-    smpp_session_end(s, sent_away ? SMPP_END_BUSY : SMPP_END_NETWORK, reason, 0);
+    return s->conn && s->conn->tls && s->conn->connected && !s->conn->open;
+}
+
+/* What it means that the connection is over. */
+static enum smpp_end end_of(const struct smpp_session *s)
+{
+    if (s->state == SMPP_UNBINDING)
+        return s->draining ? SMPP_END_STOPPED : SMPP_END_UNBIND;
+    if (s->state == SMPP_BOUND || s->state == SMPP_BINDING)
+        return SMPP_END_LOST;
+    return is_shaking_hands(s) ? SMPP_END_TLS : SMPP_END_UNREACHED;
 }
 
 /* --- unbinding --- */
@@ -299,12 +309,7 @@ static void framing_cb(void *arg)
     smpp_conn_retract(s->conn);
     smpp_session_reply(s, SMPP_GENERIC_NACK, ESME_RINVCMDLEN, 0);
     smpp_conn_flush_last(s->conn);
-    lost(s, "framing lost: command_length out of range");
-}
-
-static bool is_shaking_hands(const struct smpp_session *s)
-{
-    return s->conn && s->conn->tls && s->conn->connected && !s->conn->open;
+    smpp_session_end(s, SMPP_END_FRAMING, "framing lost: command_length out of range", 0);
 }
 
 /* Somebody has to look: it will not pass by itself. */
@@ -317,7 +322,7 @@ static void warn_of_tls(const struct smpp_session *s, const char *reason)
 static void lost_cb(void *arg, const char *reason)
 {
     warn_of_tls(arg, reason);
-    lost(arg, reason);
+    smpp_session_end(arg, end_of(arg), reason, 0);
 }
 
 static const struct smpp_conn_cbs conn_cbs = {open_cb,     frame_cb,   blocked_cb,
@@ -341,7 +346,7 @@ static void connect_to(struct smpp_session *s)
                                  .max_answers_owed = o->max_deliveries};
     int fd;
     if (smpp_dial_connect(&s->address, o->local_address, o->response_timeout_ms, &fd) != 0) {
-        smpp_session_end(s, SMPP_END_NETWORK, strerror(errno), 0);
+        smpp_session_end(s, SMPP_END_UNREACHED, strerror(errno), 0);
         return;
     }
     SSL_CTX *tls = s->env.config->tls;
@@ -350,7 +355,7 @@ static void connect_to(struct smpp_session *s)
     else
         s->conn = smpp_conn_new(&p, fd);
     if (!s->conn) {
-        smpp_session_end(s, SMPP_END_NETWORK, "out of memory", 0);
+        smpp_session_end(s, SMPP_END_UNREACHED, "out of memory", 0);
         return;
     }
     s->serial = ++last_serial;
@@ -362,7 +367,7 @@ static void lookup_cb(void *arg, const struct smpp_address *address, const char 
 {
     struct smpp_session *s = arg;
     if (!address) {
-        smpp_session_end(s, SMPP_END_NETWORK, error, 0);
+        smpp_session_end(s, SMPP_END_UNREACHED, error, 0);
         return;
     }
     s->address = *address;
@@ -378,9 +383,9 @@ static void resolve(struct smpp_session *s, const char *host, uint32_t nth)
     if (s->state != SMPP_RESOLVING)
         return;
     if (!s->env.dns)
-        smpp_session_end(s, SMPP_END_NETWORK, "a name, and no resolver", 0);
+        smpp_session_end(s, SMPP_END_UNREACHED, "a name, and no resolver", 0);
     else if (smpp_lookup_start(&s->lookup, &r) != 0)
-        smpp_session_end(s, SMPP_END_NETWORK, "out of memory", 0);
+        smpp_session_end(s, SMPP_END_UNREACHED, "out of memory", 0);
 }
 
 void smpp_session_start(struct smpp_session *s, const char *host, uint32_t nth)
@@ -407,17 +412,17 @@ static void check_state(struct smpp_session *s, struct mono now)
         return;
     switch (s->state) {
     case SMPP_RESOLVING:
-        lost(s, "timeout while resolving");
+        lost_cb(s, "timeout while resolving");
         break;
     case SMPP_CONNECTING:
         lost_cb(s,
                 is_shaking_hands(s) ? "timeout in the TLS handshake" : "timeout while connecting");
         break;
     case SMPP_BINDING:
-        lost(s, "timeout while binding");
+        smpp_session_end(s, SMPP_END_SILENT, "timeout while binding", 0);
         break;
     default:
-        lost(s, "timeout while unbinding");
+        lost_cb(s, "timeout while unbinding");
     }
 }
 
@@ -427,7 +432,7 @@ static void check_link(struct smpp_session *s, struct mono now)
     if (due.us == 0 || !mono_is_past(due, now))
         return;
     if (s->link_until.us) {
-        lost(s, "enquire_link not answered");
+        smpp_session_end(s, SMPP_END_SILENT, "enquire_link not answered", 0);
         return;
     }
     smpp_session_reply(s, SMPP_ENQUIRE_LINK, 0, smpp_window_sequence(&s->window));
@@ -443,7 +448,7 @@ static void check_mute(struct smpp_session *s, struct mono written)
 {
     struct mono second = mono_add_ms(s->mute_since, options(s)->response_timeout_ms);
     if (s->state == SMPP_BOUND && s->mute_since.us && mono_is_past(second, written))
-        lost(s, "submits are not answered");
+        smpp_session_end(s, SMPP_END_MUTE, "submits are not answered", 0);
 }
 
 static void check_window(struct smpp_session *s, struct mono now)

@@ -26,14 +26,6 @@
 
 struct smpp_session;
 
-/* Why an attempt ended, as far as the next one is concerned. */
-enum smpp_end {
-    SMPP_END_NETWORK,     /* not reached, lost, or silent */
-    SMPP_END_BUSY,        /* refused for now, or sent away by the peer */
-    SMPP_END_CREDENTIALS, /* refused until somebody changes the account */
-    SMPP_END_STOPPED,     /* by us */
-};
-
 /* Kinds of PDU, for the table of states. */
 enum smpp_takes {
     SMPP_TAKES_LINK = 1 << 0, /* enquire_link, unbind, generic_nack, notifications */
@@ -52,8 +44,10 @@ enum smpp_pace {
 
 struct smpp_counts {
     uint64_t submits, responses, errors, receipts, throttled, in_doubt;
-    uint64_t unexpected;  /* responses that nothing waited for */
-    uint64_t malformed;   /* PDUs whose body was unusable */
+    uint64_t unexpected;                          /* responses that nothing waited for */
+    uint64_t malformed;                           /* PDUs whose body was unusable */
+    uint64_t bound;                               /* attempts that came to BOUND */
+    uint64_t failed[SMPP_ENDS], ended[SMPP_ENDS]; /* attempts that did not; and binds */
     uint64_t turned_away; /* deliveries: too many were unanswered, or on a transmitter */
 };
 

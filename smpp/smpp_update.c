@@ -127,13 +127,13 @@ static void update_session(struct smpp_session *s)
 static void update_link(struct smpp_carrier *c, uint32_t nth)
 {
     struct smpp_link *l = c->links[nth];
-    l->host %= (uint32_t)c->config.o.n_hosts;
     if (nth < smpp_mode_links(&c->config.o)) { /* it was one too many, and is wanted again */
         l->session.stopping = false;
         if (l->session.state != SMPP_UNBINDING) /* else until it is over: it was ours, or not */
             l->session.draining = false;
     }
     update_session(&l->session);
+    smpp_link_update(l);
 }
 
 static void put_fresh(struct smpp_carrier *c, uint32_t nth)

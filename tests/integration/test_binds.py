@@ -9,6 +9,7 @@ import redis
 
 import wire
 from procs import wait_for
+from test_metrics import scrape, value
 from world import Account, number
 
 PAIR = "transmitter+receiver"
@@ -156,6 +157,30 @@ def test_q59_a_bind_that_is_never_answered_is_given_up_and_tried_again(world):
     smsc.wait_received(wire.BIND_TRX, 2)
     assert {e[0] for e in smsc.log} == {wire.BIND_TRX}
     gateway.wait_log("timeout")
+
+
+def test_q57_refused_credentials_are_counted_for_alerts(world):
+    smsc = world.node("smsc", "--lock-after", "3")
+    gateway = world.gateway({"acme": {"port": smsc.port, "password": "wrongpw"}}, http={}).start(bound=[])
+    series = {"carrier": "acme", "bind": "0", "result": "credentials"}
+    wait_for(lambda: value(scrape(gateway)[1], "pinbind_bind_attempts_total", **series) == 1, "one attempt counted")
+    assert value(scrape(gateway)[1], "pinbind_bind_attempts_total", **{**series, "result": "bound"}) == 0
+    assert "event=bind_refused" in gateway.log() and "error" in next(
+        line for line in gateway.log().splitlines() if "event=bind_refused" in line)
+
+
+def test_q58_the_reasons_of_disconnects_are_counted(world):
+    smsc = world.node("smsc")
+    gateway, account = world.start({"acme": smsc}, http={})
+    smsc.relay.cut()
+    wait_for(lambda: len(smsc.events("bind", st=0)) == 2, "a second bind")
+    gateway.wait_bound("acme")
+    account.send(number(), q="unbind")
+
+    def counted(reason):
+        return value(scrape(gateway)[1], "pinbind_disconnects_total", carrier="acme", bind="0", reason=reason)
+    wait_for(lambda: counted("unbind") == 1, "an unbind counted")
+    assert counted("lost") == 1
 
 
 def test_another_kind_of_bind_binds_anew_at_a_reload(world):

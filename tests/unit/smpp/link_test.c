@@ -77,18 +77,18 @@ static void the_floor_and_the_ceiling_of_the_wait_follow_the_reason(void **state
 {
     (void)state;
     static const struct {
-        enum smpp_end end;
+        enum smpp_wait wait;
         uint32_t failures, min, max;
     } rows[] = {
-        {SMPP_END_NETWORK, 0, 1000, 2000},         {SMPP_END_NETWORK, 1, 1000, 4000},
-        {SMPP_END_NETWORK, 4, 1000, 30000},        {SMPP_END_NETWORK, 4000000, 1000, 30000},
-        {SMPP_END_BUSY, 0, 30000, 60000},          {SMPP_END_BUSY, 9, 30000, 300000},
-        {SMPP_END_CREDENTIALS, 0, 300000, 600000}, {SMPP_END_CREDENTIALS, 9, 300000, 900000},
+        {SMPP_WAIT_NETWORK, 0, 1000, 2000},         {SMPP_WAIT_NETWORK, 1, 1000, 4000},
+        {SMPP_WAIT_NETWORK, 4, 1000, 30000},        {SMPP_WAIT_NETWORK, 4000000, 1000, 30000},
+        {SMPP_WAIT_BUSY, 0, 30000, 60000},          {SMPP_WAIT_BUSY, 9, 30000, 300000},
+        {SMPP_WAIT_CREDENTIALS, 0, 300000, 600000}, {SMPP_WAIT_CREDENTIALS, 9, 300000, 900000},
     };
     start((struct smpp_carrier_options){.window = 1});
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint32_t min, max;
-        smpp_link_backoff(&config.o, rows[i].end, rows[i].failures, &min, &max);
+        smpp_link_backoff(&config.o, rows[i].wait, rows[i].failures, &min, &max);
         assert_int_equal(min, rows[i].min);
         assert_int_equal(max, rows[i].max);
     }
@@ -228,6 +228,64 @@ static void a_bind_that_held_long_starts_from_the_floor(void **state)
     assert_int_equal(link_.failures, 1);
 }
 
+static void a_shorter_backoff_shortens_the_wait_at_hand(void **state)
+{
+    (void)state;
+    start((struct smpp_carrier_options){.window = 1});
+    answer_bind(0x0e);
+    UNTIL(base, smpp_link_next_attempt_ms(&link_) > 200000);
+    config.o.backoff_credentials_ms = 600000; /* a longer one does not */
+    int64_t left = smpp_link_next_attempt_ms(&link_);
+    smpp_link_update(&link_);
+    assert_in_range(smpp_link_next_attempt_ms(&link_), left - 1000, left);
+    config.o.backoff_credentials_ms = 20;
+    smpp_link_update(&link_);
+    answer_bind(0);
+    UNTIL(base, link_.session.state == SMPP_BOUND);
+}
+
+static void q57_attempts_and_ends_are_counted_by_reason(void **state)
+{
+    (void)state;
+    const struct smpp_counts *n = &link_.session.counts;
+    start((struct smpp_carrier_options){.backoff_min_ms = 1,
+                                        .backoff_max_ms = 1,
+                                        .backoff_credentials_ms = 1,
+                                        .backoff_bound_min_ms = 1,
+                                        .backoff_bound_max_ms = 1});
+    answer_bind(0x0e);
+    answer_bind(0x05);
+    peer_expect(&peer, 9, 0);
+    peer_hang_up(&peer, true);
+    answer_bind(0);
+    UNTIL(base, link_.session.state == SMPP_BOUND);
+    PEER_SAY0(&peer, 6, 0, 1);
+    peer_expect(&peer, 0x80000006, 0);
+    peer_hang_up(&peer, false);
+    answer_bind(0);
+    UNTIL(base, link_.session.state == SMPP_BOUND);
+    peer_hang_up(&peer, true);
+    UNTIL(base, link_.session.state != SMPP_BOUND);
+    assert_int_equal(n->bound, 2);
+    assert_int_equal(n->failed[SMPP_END_CREDENTIALS], 1);
+    assert_int_equal(n->failed[SMPP_END_REFUSED], 1);
+    assert_int_equal(n->failed[SMPP_END_LOST], 1);
+    assert_int_equal(n->ended[SMPP_END_UNBIND], 1);
+    assert_int_equal(n->ended[SMPP_END_LOST], 1);
+    assert_int_equal(n->ended[SMPP_END_CREDENTIALS] + n->failed[SMPP_END_UNBIND], 0);
+}
+
+static void every_end_has_a_name_of_its_own(void **state)
+{
+    (void)state;
+    start((struct smpp_carrier_options){.window = 1});
+    for (unsigned i = 0; i < SMPP_ENDS; i++)
+        for (unsigned k = 0; k < i; k++)
+            assert_string_not_equal(smpp_end_name((enum smpp_end)i),
+                                    smpp_end_name((enum smpp_end)k));
+    assert_string_equal(smpp_end_name(SMPP_ENDS), "?");
+}
+
 static void a_drained_link_does_not_try_again(void **state)
 {
     (void)state;
@@ -270,6 +328,9 @@ int main(void)
         T(a_host_that_was_bound_and_is_gone_makes_way_for_the_next),
         T(a_bind_that_is_lost_at_once_each_time_waits_longer_and_longer),
         T(a_bind_that_held_long_starts_from_the_floor),
+        T(a_shorter_backoff_shortens_the_wait_at_hand),
+        T(q57_attempts_and_ends_are_counted_by_reason),
+        T(every_end_has_a_name_of_its_own),
         T(a_drained_link_does_not_try_again),
         T(a_link_that_waits_is_closed_at_once_by_a_drain),
     };

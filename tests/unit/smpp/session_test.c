@@ -232,10 +232,10 @@ static void refuse_with(uint32_t id, uint32_t status, size_t body_len, enum smpp
 REFUSED_TEST(a_wrong_password_is_about_credentials, BIND_RESP, 0x0e, 0, SMPP_END_CREDENTIALS)
 REFUSED_TEST(a_wrong_system_id_is_about_credentials, BIND_RESP, 0x0f, 1, SMPP_END_CREDENTIALS)
 REFUSED_TEST(a_wrong_system_type_is_about_credentials, BIND_RESP, 0x53, 1, SMPP_END_CREDENTIALS)
-REFUSED_TEST(already_bound_means_busy, BIND_RESP, 0x05, 1, SMPP_END_BUSY)
-REFUSED_TEST(bind_failed_means_busy, BIND_RESP, 0x0d, 0, SMPP_END_BUSY)
-REFUSED_TEST(a_vendor_status_on_a_bind_means_busy, BIND_RESP, 0x407, 0, SMPP_END_BUSY)
-REFUSED_TEST(a_nack_of_the_bind_means_busy, NACK, 3, 0, SMPP_END_BUSY)
+REFUSED_TEST(already_bound_means_busy, BIND_RESP, 0x05, 1, SMPP_END_REFUSED)
+REFUSED_TEST(bind_failed_means_busy, BIND_RESP, 0x0d, 0, SMPP_END_REFUSED)
+REFUSED_TEST(a_vendor_status_on_a_bind_means_busy, BIND_RESP, 0x407, 0, SMPP_END_REFUSED)
+REFUSED_TEST(a_nack_of_the_bind_means_busy, NACK, 3, 0, SMPP_END_REFUSED)
 
 static void a_bind_resp_for_another_request_is_ignored(void **state)
 {
@@ -252,7 +252,7 @@ static void no_answer_to_the_bind_ends_it(void **state)
     (void)state;
     start(OPTIONS(.bind_timeout_ms = 20));
     UNTIL(base, n_ended == 1);
-    assert_int_equal(ended_as, SMPP_END_NETWORK);
+    assert_int_equal(ended_as, SMPP_END_SILENT);
     assert_string_equal(s.reason, "timeout while binding");
 }
 
@@ -263,7 +263,7 @@ static void a_peer_that_is_not_there_ends_as_network_trouble(void **state)
     peer_stop_listening(&peer);
     smpp_session_start(&s, "127.0.0.1", 0);
     UNTIL(base, n_ended == 1);
-    assert_int_equal(ended_as, SMPP_END_NETWORK);
+    assert_int_equal(ended_as, SMPP_END_UNREACHED);
     assert_string_equal(s.reason, "Connection refused");
 }
 
@@ -273,7 +273,7 @@ static void a_name_without_a_resolver_ends_as_network_trouble(void **state)
     init_with(OPTIONS(.window = 3));
     smpp_session_start(&s, "smsc.example", 0);
     UNTIL(base, n_ended == 1);
-    assert_int_equal(ended_as, SMPP_END_NETWORK);
+    assert_int_equal(ended_as, SMPP_END_UNREACHED);
 }
 
 static void requests_before_the_bind_is_up_get_their_answers(void **state)
@@ -515,7 +515,7 @@ static void an_unbind_of_the_peer_is_answered_and_sending_stops(void **state)
     assert_int_equal(outcomes[0].outcome, SMPP_ACCEPTED);
     peer_hang_up(&peer, false);
     UNTIL(base, n_ended == 1);
-    assert_int_equal(ended_as, SMPP_END_BUSY);
+    assert_int_equal(ended_as, SMPP_END_UNBIND);
 }
 
 static void a_peer_that_unbinds_and_does_not_close_is_closed(void **state)
@@ -526,7 +526,7 @@ static void a_peer_that_unbinds_and_does_not_close_is_closed(void **state)
     peer_expect(&peer, SUBMIT, 0);
     PEER_SAY0(&peer, UNBIND, 0, 5);
     UNTIL(base, n_ended == 1);
-    assert_int_equal(ended_as, SMPP_END_BUSY);
+    assert_int_equal(ended_as, SMPP_END_UNBIND);
     assert_int_equal(outcomes[0].outcome, SMPP_UNKNOWN);
 }
 
@@ -614,7 +614,7 @@ static void lose_framing(uint32_t command_length)
     peer_write(&peer, out, 16);
     assert_int_equal(peer_expect(&peer, NACK, 2).sequence, 0);
     UNTIL(base, n_ended == 1 && peer.eof);
-    assert_int_equal(ended_as, SMPP_END_NETWORK);
+    assert_int_equal(ended_as, SMPP_END_FRAMING);
 }
 
 static void a_length_of_15_is_nacked_and_the_connection_closed(void **state)
@@ -692,7 +692,7 @@ static void enquire_link_without_an_answer_ends_the_connection(void **state)
     bound(OPTIONS(.enquire_link_ms = 10, .response_timeout_ms = 20));
     peer_expect(&peer, ENQUIRE, 0);
     UNTIL(base, n_ended == 1);
-    assert_int_equal(ended_as, SMPP_END_NETWORK);
+    assert_int_equal(ended_as, SMPP_END_SILENT);
     assert_string_equal(s.reason, "enquire_link not answered");
 }
 
@@ -921,7 +921,7 @@ static void a_peer_that_answers_no_submit_any_more_is_left(void **state)
     assert_int_equal(s.state, SMPP_BOUND);
     submit_unanswered(2);
     UNTIL(base, n_ended == 1);
-    assert_int_equal(ended_as, SMPP_END_NETWORK);
+    assert_int_equal(ended_as, SMPP_END_MUTE);
     assert_int_equal(s.state, SMPP_IDLE);
     assert_string_equal(s.reason, "submits are not answered");
 }
