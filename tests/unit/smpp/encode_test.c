@@ -174,6 +174,34 @@ static void the_library_reads_our_pdus_alike(void **state)
     assert_int_equal(b.addr_npi, bind_fields.address_npi);
 }
 
+/* Values that no list of the specification has as well: operators give them meanings (0x21, 0xf1).
+ */
+static void q32_every_value_of_an_octet_goes_out_as_it_is(void **state)
+{
+    (void)state;
+    for (int v = 0; v < 256; v++) {
+        struct smpp_submit_fields f = submit_fields;
+        struct submit_sm_t s;
+        struct smpp_pdu pdu;
+        f.registered_delivery = (uint8_t)v;
+        f.data_coding = (uint8_t)(255 - v);
+        f.protocol_id = (uint8_t)(v ^ 0x55);
+        f.priority_flag = (uint8_t)(v ^ 0xaa);
+        f.esm_class = (uint8_t)(v + 1);
+        memset(&s, 0, sizeof s);
+        assert_int_equal(smpp_encode_submit_sm(&f, 7, out, sizeof out, &len), ERR_OK);
+        decode(&pdu);
+        assert_int_equal(smpp_pdu_int(&pdu, SMPP_F_REGISTERED_DELIVERY), f.registered_delivery);
+        assert_int_equal(smpp_pdu_int(&pdu, SMPP_F_DATA_CODING), f.data_coding);
+        assert_int_equal(smpp34_unpack2(&s, out, (int)len), 0);
+        assert_int_equal(s.registered_delivery, f.registered_delivery);
+        assert_int_equal(s.data_coding, f.data_coding);
+        assert_int_equal(s.protocol_id, f.protocol_id);
+        assert_int_equal(s.priority_flag, f.priority_flag);
+        assert_int_equal(s.esm_class, f.esm_class);
+    }
+}
+
 static const struct smpp_put_tlv all_tlvs[] = {
     {.tag = SMPP_TLV_USER_MESSAGE_REFERENCE, .number = 0xfffe},
     {.tag = SMPP_TLV_SAR_MSG_REF_NUM, .number = 0x0102},
@@ -491,6 +519,7 @@ int main(void)
         cmocka_unit_test(the_version_of_a_bind_is_the_one_octet_that_differs),
         cmocka_unit_test(a_submit_is_read_back_as_it_was_given),
         cmocka_unit_test(the_library_reads_our_pdus_alike),
+        cmocka_unit_test(q32_every_value_of_an_octet_goes_out_as_it_is),
         cmocka_unit_test(tlvs_stand_behind_the_body_as_the_specification_says),
         cmocka_unit_test(the_library_reads_our_tlvs_alike),
         cmocka_unit_test(message_payload_takes_1024_octets_and_no_more),
