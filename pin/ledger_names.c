@@ -117,21 +117,42 @@ bool pin_key_has_number(enum pin_id_mode mode)
     return mode == PIN_ID_AUTO || mode == PIN_ID_REFERENCE;
 }
 
-void pin_key_dlr(struct key *k, const char *carrier, enum pin_id_mode mode,
-                 const struct pin_msgid_form *f, const struct msisdn *msisdn)
+static struct wr key_message(struct key *k, const char *kind, const char *carrier,
+                             const struct pin_msgid_form *f)
 {
     char bucket[4];
 
     store_bucket_hex(store_bucket(f->id, f->len), bucket);
-    struct wr w = key_open(k, bucket, "dlr:");
+    struct wr w = key_open(k, bucket, kind);
     wr_str(&w, carrier);
     wr_u8(&w, ':');
     wr_bytes(&w, f->id, f->len);
-    if (pin_key_has_number(mode)) {
-        wr_u8(&w, ':');
-        wr_bytes(&w, msisdn->digits, msisdn->len);
-    }
+    return w;
+}
+
+static void key_number(struct key *k, struct wr *w, const struct msisdn *msisdn)
+{
+    wr_u8(w, ':');
+    wr_bytes(w, msisdn->digits, msisdn->len);
+    k->len = w->len;
+}
+
+void pin_key_dlr(struct key *k, const char *carrier, enum pin_id_mode mode,
+                 const struct pin_msgid_form *f, const struct msisdn *msisdn)
+{
+    struct wr w = key_message(k, "dlr:", carrier, f);
+
     k->len = w.len;
+    if (pin_key_has_number(mode))
+        key_number(k, &w, msisdn);
+}
+
+void pin_key_early(struct key *k, const char *carrier, const struct pin_msgid_form *f,
+                   const struct msisdn *msisdn)
+{
+    struct wr w = key_message(k, "early:", carrier, f);
+
+    key_number(k, &w, msisdn);
 }
 
 bool pin_carrier_is_valid(const char *carrier)

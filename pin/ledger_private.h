@@ -31,6 +31,8 @@
  *     msisdn; then newline and a receipt that is not recorded yet
  *   D the same, after the final receipt
  *   P a parked receipt: request id 8, final 1, state 2, "done msisdn err"
+ * pb:{MMM}:early:<carrier>:<id>:<msisdn>: a P that overtook its response while the dlr key, without
+ *   the number in it, was the map of another number: the operator uses the id again
  */
 #ifndef PIN_LEDGER_PRIVATE_H
 #define PIN_LEDGER_PRIVATE_H
@@ -152,6 +154,8 @@ void pin_key_applimit(struct key *k, const char *app_id);
 bool pin_key_has_number(enum pin_id_mode mode);
 void pin_key_dlr(struct key *k, const char *carrier, enum pin_id_mode mode,
                  const struct pin_msgid_form *f, const struct msisdn *msisdn);
+void pin_key_early(struct key *k, const char *carrier, const struct pin_msgid_form *f,
+                   const struct msisdn *msisdn);
 bool pin_carrier_is_valid(const char *carrier);
 
 /* --- what the process remembers: ledger_where.c --------------------------------------------- */

@@ -19,7 +19,9 @@ struct receipt_act {
     struct parked p;
     struct map map;
     struct pin_msgid id;
-    size_t at; /* form that is looked at */
+    size_t at;     /* form that is looked at */
+    bool is_early; /* the id is another number's still */
+    bool looked;   /* at the id again, since it was parked as early */
     bool parked;
 };
 
@@ -85,13 +87,22 @@ static void receipt_key(const struct receipt_act *t, size_t form, struct key *k)
     pin_key_dlr(k, t->name.carrier, t->name.mode, &t->id.form[form], &t->p.msisdn);
 }
 
+/* Where it is parked. */
+static void receipt_own_key(const struct receipt_act *t, struct key *k)
+{
+    if (t->is_early)
+        pin_key_early(k, t->name.carrier, &t->id.form[0], &t->p.msisdn);
+    else
+        receipt_key(t, 0, k);
+}
+
 static void receipt_unpark(struct receipt_act *t)
 {
     struct key own;
 
     if (!t->parked)
         return;
-    receipt_key(t, 0, &own);
+    receipt_own_key(t, &own);
     pin_unpark(t->a.l, &own, t->p.rid);
 }
 
@@ -131,20 +142,17 @@ static void receipt_note_reply(struct act *a, const struct store_reply *reply)
     receipt_finish(t, verdict);
 }
 
-/* A map or a done mark stands under the form that was looked at; false: not this message's. */
+/* A map or a done mark stands under the form that was looked at; false: not this message's.  An id
+ * that is another number's still is used again: what it shall lead to is not there yet. */
 static bool receipt_found(struct receipt_act *t, const char *s, size_t len)
 {
-    bool same;
-
     if (s == NULL || len == 0 || (s[0] != 'M' && s[0] != 'D') || !pin_map_read(&t->map, s, len))
         return false;
-    same = t->p.msisdn.len == 0 || strcmp(t->p.msisdn.digits, t->map.msisdn.digits) == 0;
-    if (!same && s[0] == 'D')
+    if (t->p.msisdn.len != 0 && strcmp(t->p.msisdn.digits, t->map.msisdn.digits) != 0) {
+        t->is_early |= s[0] == 'M';
         return false;
-    if (!same) {
-        pin_receipt_unmatched(t->a.l, t->name.carrier, t->name.message_id, "for another number");
-        receipt_finish(t, PIN_UNMATCHED);
-    } else if (s[0] == 'D') {
+    }
+    if (s[0] == 'D') {
         receipt_unpark(t);
         receipt_finish(t, PIN_DUPLICATE);
     } else {
@@ -186,9 +194,11 @@ static void receipt_look_reply(struct act *a, const struct store_reply *reply)
 static void receipt_look(struct receipt_act *t)
 {
     struct key own;
+    bool again = t->is_early && !t->looked;
 
-    if (t->at + 1 < t->id.n) {
-        t->at++;
+    if (again || t->at + 1 < t->id.n) {
+        t->looked = true;
+        t->at += !again;
         receipt_get(t, receipt_look_reply);
         pin_act_go(&t->a);
         return;
@@ -197,20 +207,27 @@ static void receipt_look(struct receipt_act *t)
         receipt_finish(t, PIN_DUPLICATE);
         return;
     }
-    receipt_key(t, 0, &own);
+    receipt_own_key(t, &own);
     pin_watch_add(t->a.l, &own, &t->p, &t->name);
     t->a.l->info.receipts_parked++;
     receipt_finish(t, PIN_PARKED);
 }
+
+static void receipt_park(struct receipt_act *t);
 
 static void receipt_park_reply(struct act *a, const struct store_reply *reply)
 {
     struct receipt_act *t = (struct receipt_act *)a;
     size_t len = 0;
     const char *s = store_reply_str(reply, &len);
+    bool was_early = t->is_early;
 
     if (receipt_found(t, s, len))
         return;
+    if (t->is_early != was_early) { /* another number's response came between the look and this */
+        receipt_park(t);
+        return;
+    }
     if (store_reply_int(reply) == 1)
         pin_receipt_unmatched(a->l, t->name.carrier, t->name.message_id, "id used again");
     t->parked = store_reply_int(reply) != 2;
@@ -223,7 +240,7 @@ static void receipt_park(struct receipt_act *t)
     size_t len = pin_parked_write(&t->p, value, sizeof value);
     struct key k;
 
-    receipt_key(t, 0, &k);
+    receipt_own_key(t, &k);
     t->a.reply = receipt_park_reply;
     pin_act_command(&t->a, &pin_ledger_script_park);
     pin_act_key(&t->a, &k);

@@ -24,14 +24,18 @@ struct sent_act {
     bool last;
     int64_t expires_ms;
     struct pin_msgid id;
-    size_t at; /* form that is looked at */
+    size_t at;    /* form that is looked at; id.n: for an early receipt */
+    bool claimed; /* something stood under the id */
     bool found;
     struct parked parked;
 };
 
 static void sent_key(const struct sent_act *t, size_t form, struct key *k)
 {
-    pin_key_dlr(k, t->name.carrier, t->name.mode, &t->id.form[form], &t->map.msisdn);
+    if (form == t->id.n)
+        pin_key_early(k, t->name.carrier, &t->id.form[0], &t->map.msisdn);
+    else
+        pin_key_dlr(k, t->name.carrier, t->name.mode, &t->id.form[form], &t->map.msisdn);
 }
 
 static void sent_receipt_reply(struct act *a, const struct store_reply *reply)
@@ -113,7 +117,7 @@ static void sent_look_reply(struct act *a, const struct store_reply *reply)
     const char *s = store_reply_str(reply, &len);
 
     t->found = s != NULL && len > 0 && s[0] == 'P' && pin_parked_read(&t->parked, s + 1, len - 1);
-    if (t->found)
+    if (t->found && t->at < t->id.n)
         pin_receipt_matched(a->l, &t->name, &t->id.form[t->at]);
     sent_look(t);
 }
@@ -122,8 +126,9 @@ static void sent_look_reply(struct act *a, const struct store_reply *reply)
 static void sent_look(struct sent_act *t)
 {
     struct key k;
+    size_t n = t->id.n + (t->claimed && !pin_key_has_number(t->name.mode));
 
-    if (!t->found && t->at + 1 < t->id.n) {
+    if (!t->found && t->at + 1 < n) {
         t->at++;
         sent_key(t, t->at, &k);
         t->a.reply = sent_look_reply;
@@ -145,6 +150,7 @@ static void sent_claim_reply(struct act *a, const struct store_reply *reply)
     size_t len = 0;
     const char *s = store_reply_str(reply, &len);
 
+    t->claimed = true;
     t->found = s != NULL && pin_parked_read(&t->parked, s, len);
     if (t->found) {
         pin_receipt_matched(a->l, &t->name, &t->id.form[0]);

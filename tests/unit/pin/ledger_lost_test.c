@@ -273,6 +273,64 @@ static void receipt_repeated_is_recorded_once_at_every_step(void **state)
     }
 }
 
+/* An id that is another number's still: the receipt, then the response, each with a loss. */
+static void q9_an_early_receipt_is_recorded_whatever_is_lost(void **state)
+{
+    struct rig *r = *state;
+    EACH_LOSS(m, step)
+    {
+        for (int of_sent = 0; of_sent < 2; of_sent++) {
+            struct sample a = sample_opened(r, NUMBER), s = sample_opened(r, "385911234568");
+            struct got sent = {0}, receipt = {0};
+            const struct sent_args accepted = {
+                .state = PIN_ATT_ACCEPTED, .mode = PIN_ID_STRING, .id = "7"};
+            const struct receipt_args args = {.id = "7",
+                                              .mode = PIN_ID_STRING,
+                                              .state = PIN_ATT_DELIVERED,
+                                              .final = true,
+                                              .msisdn = &s.msisdn};
+            assert_int_equal(do_sent(r, &a, &accepted), PIN_OK);
+            if (of_sent)
+                assert_int_equal(do_receipt(r, &args).verdict, PIN_PARKED);
+            else
+                WITH_LOSS(r, modes[m], step, &receipt, rig_receipt(r, 0, &args, &receipt));
+            if (of_sent)
+                WITH_LOSS(r, modes[m], step, &sent, sample_sent(r, &s, 0, &accepted, &sent));
+            else
+                assert_int_equal(do_sent(r, &s, &accepted), PIN_OK);
+            assert_int_equal(attempt_of(r, &s, 1), PIN_ATT_DELIVERED);
+            assert_int_equal(attempt_of(r, &a, 1), PIN_ATT_ACCEPTED);
+            RUN_UNTIL(r, look(r, "KEYS pb:*:early:*") == 0);
+            every_key_has_a_life(r);
+            rig_flush(r);
+        }
+    }
+}
+
+static void q9_an_id_that_becomes_another_numbers_while_its_receipt_is_parked(void **state)
+{
+    struct rig *r = *state;
+    struct sample a = sample_opened(r, NUMBER), s = sample_opened(r, "385911234568");
+    struct got sent = {0}, receipt = {0};
+    const struct sent_args accepted = {.state = PIN_ATT_ACCEPTED, .mode = PIN_ID_STRING, .id = "7"};
+    const struct receipt_args args = {.id = "7",
+                                      .mode = PIN_ID_STRING,
+                                      .state = PIN_ATT_DELIVERED,
+                                      .final = true,
+                                      .msisdn = &s.msisdn};
+    proxy_arm(r, PROXY_HOLD, 0); /* that there is nothing under the id */
+    assert_int_equal(rig_receipt(r, 0, &args, &receipt), 0);
+    RUN_UNTIL(r, r->proxy_hits);
+    assert_int_equal(wait_for(r, sample_sent(r, &a, 1, &accepted, &sent), &sent).verdict, PIN_OK);
+    assert_int_equal(receipt.calls, 0);
+    proxy_release(r);
+    RUN_UNTIL(r, receipt.calls);
+    assert_int_equal(receipt.a.verdict, PIN_PARKED);
+    assert_int_equal(do_sent(r, &s, &accepted), PIN_OK);
+    assert_int_equal(attempt_of(r, &s, 1), PIN_ATT_DELIVERED);
+    assert_int_equal(attempt_of(r, &a, 1), PIN_ATT_ACCEPTED);
+}
+
 static void parking_repeated_parks_once(void **state)
 {
     struct rig *r = *state;
@@ -443,6 +501,8 @@ int main(void)
         T(a_repeat_gives_its_verdict_when_another_verify_came_between),
         T(sent_repeated_is_noted_once_at_every_step),
         T(receipt_repeated_is_recorded_once_at_every_step),
+        T(q9_an_early_receipt_is_recorded_whatever_is_lost),
+        T(q9_an_id_that_becomes_another_numbers_while_its_receipt_is_parked),
         T(parking_repeated_parks_once),
         T(status_and_cancel_repeated_answer),
         T(an_answer_that_never_comes_ends_in_an_error),

@@ -74,7 +74,7 @@ static void is_delivered(struct rig *r, const struct sample *s, const struct pai
     every_key_has_a_life(r);
 }
 
-static void a_receipt_finds_its_pin_whatever_the_base(void **state)
+static void q1_a_receipt_finds_its_pin_whatever_the_base(void **state)
 {
     struct rig *r = *state;
     for (size_t i = 0; i < N_PAIRS; i++) {
@@ -100,7 +100,7 @@ static void a_receipt_finds_its_pin_whatever_the_base(void **state)
     assert_int_equal(r->unmatched, 0);
 }
 
-static void a_receipt_before_its_response_is_parked_then_matched(void **state)
+static void q6_a_receipt_before_its_response_is_parked_then_matched(void **state)
 {
     struct rig *r = *state;
     for (size_t i = 0; i < N_PAIRS; i++) {
@@ -120,7 +120,7 @@ static void a_receipt_before_its_response_is_parked_then_matched(void **state)
     assert_int_equal(info_of(r).receipts_matched, N_PAIRS);
 }
 
-static void a_receipt_at_another_gateway_finds_its_pin(void **state)
+static void q7_a_receipt_at_another_gateway_finds_its_pin(void **state)
 {
     struct rig *r = *state;
     struct sample s = sample_opened(r, NUMBER);
@@ -134,7 +134,7 @@ static void a_receipt_at_another_gateway_finds_its_pin(void **state)
 }
 
 /* Both start in one turn of the loop, over two connections: one of the two sees the other. */
-static void a_receipt_and_its_response_may_race(void **state)
+static void q6_a_receipt_and_its_response_may_race(void **state)
 {
     struct rig *r = *state;
     for (int round = 0; round < 60; round++) {
@@ -176,7 +176,7 @@ static void a_receipt_before_the_acceptance_implies_it(void **state)
     assert_int_equal(attempt_of(r, &s, 1), PIN_ATT_DELIVERED);
 }
 
-static void an_intermediate_state_never_overrides_a_final_one(void **state)
+static void q11_an_intermediate_state_never_overrides_a_final_one(void **state)
 {
     struct rig *r = *state;
     struct sample s = sample_opened(r, NUMBER);
@@ -202,7 +202,7 @@ static void an_intermediate_state_never_overrides_a_final_one(void **state)
     assert_true(g.record.attempts[0].done_ms > g.record.created_ms - 1);
 }
 
-static void a_final_receipt_is_noted_once_even_when_its_mark_is_lost(void **state)
+static void q11_a_final_receipt_is_noted_once_even_when_its_mark_is_lost(void **state)
 {
     struct rig *r = *state;
     struct sample s = sample_opened(r, NUMBER);
@@ -235,7 +235,7 @@ static void parked_a_final_receipt_stays_and_an_intermediate_gives_way(void **st
     assert_int_equal(attempt_of(r, &s, 1), PIN_ATT_DELIVERED);
 }
 
-static void an_intermediate_receipt_parked_leaves_the_map_for_the_final_one(void **state)
+static void q11_an_intermediate_receipt_parked_leaves_the_map_for_the_final_one(void **state)
 {
     struct rig *r = *state;
     for (int i = 0; i < 2; i++) { /* under the same form, under the other base */
@@ -254,9 +254,10 @@ static void an_intermediate_receipt_parked_leaves_the_map_for_the_final_one(void
     }
 }
 
-static void a_receipt_for_another_number_does_not_match(void **state)
+static void q9_a_receipt_for_another_number_does_not_match(void **state)
 {
     struct rig *r = *state;
+    ledger_again(r, &(struct pin_ledger_options){.parked_s = 1});
     struct sample s = sample_opened(r, NUMBER), other = sample_new(r, "385911234568");
     struct receipt_args args = {.id = "9",
                                 .mode = PIN_ID_STRING,
@@ -267,16 +268,88 @@ static void a_receipt_for_another_number_does_not_match(void **state)
         do_sent(r, &s,
                 &(struct sent_args){.state = PIN_ATT_ACCEPTED, .mode = PIN_ID_STRING, .id = "9"}),
         PIN_OK);
-    assert_int_equal(do_receipt(r, &args).verdict, PIN_UNMATCHED);
-    assert_int_equal(r->unmatched, 1);
-    assert_string_equal(r->unmatched_id, "9");
+    assert_int_equal(do_receipt(r, &args).verdict, PIN_PARKED);
     assert_int_equal(attempt_of(r, &s, 1), PIN_ATT_ACCEPTED);
+    every_key_has_a_life(r);
+    RUN_UNTIL(r, r->unmatched == 1);
+    assert_string_equal(r->unmatched_id, "9");
+    assert_int_equal(look(r, "KEYS pb:*:early:*"), 0);
+    args.msisdn = &s.msisdn;
+    assert_int_equal(do_receipt(r, &args).verdict, PIN_OK);
     /* In the mode auto it may be another message's id in another base: it waits for that. */
     args.mode = PIN_ID_AUTO;
+    args.msisdn = &other.msisdn;
     args.id = "a9";
     assert_int_equal(do_accept(r, &s, "a9"), PIN_OK);
     assert_int_equal(do_receipt(r, &args).verdict, PIN_PARKED);
-    assert_int_equal(attempt_of(r, &s, 1), PIN_ATT_ACCEPTED);
+}
+
+static const enum pin_id_mode plain_modes[] = {PIN_ID_AUTO, PIN_ID_STRING, PIN_ID_DECIMAL,
+                                               PIN_ID_HEX};
+
+static void q9_an_id_used_again_before_the_first_message_is_done(void **state)
+{
+    struct rig *r = *state;
+    for (int i = 0; i < 16; i++) {
+        struct sample a = sample_opened(r, NUMBER), b = sample_opened(r, "385911234568");
+        const struct sent_args sent = {
+            .state = PIN_ATT_ACCEPTED, .mode = plain_modes[i % 4], .id = "77"};
+        struct receipt_args args = {
+            .id = "77", .mode = sent.mode, .state = PIN_ATT_DELIVERED, .final = true};
+        bool enroute = i & 4, a_is_done_between = i & 8;
+        assert_int_equal(do_sent(r, &a, &sent), PIN_OK);
+        args.msisdn = &b.msisdn;
+        if (enroute) {
+            args.state = PIN_ATT_ENROUTE;
+            args.final = false;
+            assert_int_equal(do_receipt(r, &args).verdict, PIN_PARKED);
+            args.state = PIN_ATT_DELIVERED;
+            args.final = true;
+        }
+        assert_int_equal(do_receipt(r, &args).verdict, PIN_PARKED);
+        args.msisdn = &a.msisdn;
+        if (a_is_done_between)
+            assert_int_equal(do_receipt(r, &args).verdict, PIN_OK);
+        assert_int_equal(do_sent(r, &b, &sent), PIN_OK);
+        assert_int_equal(attempt_of(r, &b, 1), PIN_ATT_DELIVERED);
+        assert_int_equal(attempt_of(r, &a, 1),
+                         a_is_done_between ? PIN_ATT_DELIVERED : PIN_ATT_ACCEPTED);
+        RUN_UNTIL(r, look(r, "KEYS pb:*:early:*") == 0);
+        args.msisdn = &b.msisdn;
+        assert_int_equal(do_receipt(r, &args).verdict, PIN_DUPLICATE);
+        assert_int_equal(r->unmatched, 0);
+        every_key_has_a_life(r);
+        rig_flush(r);
+    }
+}
+
+static void q9_an_id_used_again_and_its_receipt_may_race(void **state)
+{
+    struct rig *r = *state;
+    for (int round = 0; round < 64; round++) {
+        struct sample a = sample_opened(r, NUMBER), b = sample_opened(r, "385911234568");
+        struct got sent = {0}, receipt = {0}, done = {0};
+        const struct sent_args args = {
+            .state = PIN_ATT_ACCEPTED, .mode = plain_modes[round % 4], .id = "77"};
+        struct receipt_args ra = {
+            .id = "77", .mode = args.mode, .state = PIN_ATT_DELIVERED, .final = true};
+        struct receipt_args rb = ra;
+        ra.msisdn = &a.msisdn;
+        rb.msisdn = &b.msisdn;
+        assert_int_equal(do_sent(r, &a, &args), PIN_OK);
+        if (round & 8) /* the first message is done at the same time */
+            assert_int_equal(rig_receipt(r, round >> 4 & 1, &ra, &done), 0);
+        if (round & 4)
+            assert_int_equal(rig_receipt(r, round >> 5 & 1, &rb, &receipt), 0);
+        assert_int_equal(sample_sent(r, &b, 1, &args, &sent), 0);
+        if (!(round & 4))
+            assert_int_equal(rig_receipt(r, round >> 5 & 1, &rb, &receipt), 0);
+        RUN_UNTIL(r, sent.calls && receipt.calls && (done.calls || !(round & 8)));
+        assert_int_equal(sent.a.verdict, PIN_OK);
+        assert_int_equal(attempt_of(r, &b, 1), PIN_ATT_DELIVERED);
+        every_key_has_a_life(r);
+        rig_flush(r);
+    }
 }
 
 static void in_auto_one_numbers_hex_is_not_anothers_decimal(void **state)
@@ -365,7 +438,7 @@ static void one_reference_of_two_numbers_is_two_messages(void **state)
     assert_int_equal(do_receipt(r, &receipt).verdict, PIN_OK);
 }
 
-static void an_id_that_the_operator_uses_again_leads_to_the_newest(void **state)
+static void q9_an_id_that_the_operator_uses_again_leads_to_the_newest(void **state)
 {
     struct rig *r = *state;
     struct sample a = sample_opened(r, NUMBER), b = sample_opened(r, "385911234568");
@@ -407,7 +480,7 @@ static void a_parked_receipt_that_gives_way_to_another_number_is_told(void **sta
     assert_int_equal(attempt_of(r, &a, 1), PIN_ATT_ACCEPTED);
 }
 
-static void a_parked_receipt_that_nothing_matches_is_told(void **state)
+static void q10_a_parked_receipt_that_nothing_matches_is_told(void **state)
 {
     struct rig *r = *state;
     ledger_again(r, &(struct pin_ledger_options){.parked_s = 1});
@@ -488,7 +561,7 @@ static void another_kind_between_starts_the_count_again(void **state)
     assert_int_equal(pin_ledger_id_mode(r->ledger[0], "acme", PIN_ID_AUTO), PIN_ID_AUTO);
 }
 
-static void an_accepted_message_without_an_id_has_no_map(void **state)
+static void q8_an_accepted_message_without_an_id_has_no_map(void **state)
 {
     struct rig *r = *state;
     struct sample s = sample_opened(r, NUMBER);
@@ -497,7 +570,7 @@ static void an_accepted_message_without_an_id_has_no_map(void **state)
     assert_int_equal(look(r, "KEYS pb:*:dlr:*"), 0);
 }
 
-static void a_long_id_is_kept_whole(void **state)
+static void q5_a_long_id_is_kept_whole(void **state)
 {
     struct rig *r = *state;
     struct sample s = sample_opened(r, NUMBER);
@@ -744,28 +817,30 @@ static void what_makes_no_sense_is_refused_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(a_receipt_finds_its_pin_whatever_the_base),
-        T(a_receipt_before_its_response_is_parked_then_matched),
-        T(a_receipt_at_another_gateway_finds_its_pin),
-        T(a_receipt_and_its_response_may_race),
+        T(q1_a_receipt_finds_its_pin_whatever_the_base),
+        T(q6_a_receipt_before_its_response_is_parked_then_matched),
+        T(q7_a_receipt_at_another_gateway_finds_its_pin),
+        T(q6_a_receipt_and_its_response_may_race),
         T(a_receipt_before_the_acceptance_implies_it),
-        T(an_intermediate_state_never_overrides_a_final_one),
-        T(a_final_receipt_is_noted_once_even_when_its_mark_is_lost),
+        T(q11_an_intermediate_state_never_overrides_a_final_one),
+        T(q11_a_final_receipt_is_noted_once_even_when_its_mark_is_lost),
         T(parked_a_final_receipt_stays_and_an_intermediate_gives_way),
-        T(an_intermediate_receipt_parked_leaves_the_map_for_the_final_one),
-        T(a_receipt_for_another_number_does_not_match),
+        T(q11_an_intermediate_receipt_parked_leaves_the_map_for_the_final_one),
+        T(q9_a_receipt_for_another_number_does_not_match),
+        T(q9_an_id_used_again_before_the_first_message_is_done),
+        T(q9_an_id_used_again_and_its_receipt_may_race),
         T(in_auto_one_numbers_hex_is_not_anothers_decimal),
         T(a_receipt_that_names_no_number_matches_by_id_outside_auto),
         T(a_receipt_is_found_by_what_the_sender_calls_the_message),
         T(one_reference_of_two_numbers_is_two_messages),
-        T(an_id_that_the_operator_uses_again_leads_to_the_newest),
+        T(q9_an_id_that_the_operator_uses_again_leads_to_the_newest),
         T(a_parked_receipt_that_gives_way_to_another_number_is_told),
-        T(a_parked_receipt_that_nothing_matches_is_told),
+        T(q10_a_parked_receipt_that_nothing_matches_is_told),
         T(the_watch_over_parked_receipts_is_bounded),
         T(a_carrier_in_auto_settles_after_a_hundred_alike),
         T(another_kind_between_starts_the_count_again),
-        T(an_accepted_message_without_an_id_has_no_map),
-        T(a_long_id_is_kept_whole),
+        T(q8_an_accepted_message_without_an_id_has_no_map),
+        T(q5_a_long_id_is_kept_whole),
         T(a_receipt_whose_record_is_gone_is_unmatched),
         T(a_receipt_given_again_after_its_gateway_died_is_looked_for_everywhere),
         T(the_mark_of_a_final_receipt_leaves_the_map_of_a_newer_message),
