@@ -171,14 +171,15 @@ static void act_open(struct flow *f)
 
 /* --- SUBMIT ----------------------------------------------------------------------------------- */
 
-static void take_result(struct flow *f, const struct smpp_result *r)
+static void take_result(struct flow *f, const struct smpp_result *r, bool is_late)
 {
     static const enum pin_attempt_state outcomes[] = {
         [SMPP_ACCEPTED] = PIN_ATT_ACCEPTED, [SMPP_THROTTLED_OUT] = PIN_ATT_REFUSED,
         [SMPP_REFUSED] = PIN_ATT_REFUSED,   [SMPP_UNKNOWN] = PIN_ATT_IN_DOUBT,
         [SMPP_NOT_SENT] = PIN_ATT_NOT_SENT,
     };
-    f->outcome = outcomes[r->outcome];
+    flow_parts_take(&f->parts, r, is_late);
+    f->outcome = flow_parts_is_torn(&f->parts) ? PIN_ATT_IN_DOUBT : outcomes[r->outcome];
     f->status = r->status;
     str_copy_n(f->message_id, sizeof f->message_id, r->message_id.p ? r->message_id.p : "",
                r->message_id.len);
@@ -186,7 +187,7 @@ static void take_result(struct flow *f, const struct smpp_result *r)
     LOG(LOG_LV_INFO, flow_log_id(f), "submit_result", KV_S("carrier", f->carrier),
         KV_I("attempt", f->attempt), KV_S("outcome", smpp_outcome_name(r->outcome)),
         KV_S("status", smpp_status_name(r->status)), KV_S("message_id", f->message_id),
-        KV_I("rtt_us", r->rtt_us), KV_S("reason", r->reason));
+        KV_I("parts", f->parts.n), KV_I("rtt_us", r->rtt_us), KV_S("reason", r->reason));
 }
 
 static enum flow_event event_of(struct flow *f, const struct smpp_result *r)
@@ -205,7 +206,7 @@ static void submit_cb(void *arg, const struct smpp_result *r)
     struct flow *f = flow_of(arg);
     if (!f)
         return;
-    take_result(f, r);
+    take_result(f, r, false);
     flow_event(f, event_of(f, r));
 }
 
@@ -215,8 +216,10 @@ void flow_late(void *unused, void *submit_arg, const struct smpp_result *r)
     struct flow *f = flow_of(submit_arg);
     if (!f || f->state != FLOW_DOUBT)
         return;
-    take_result(f, r);
-    flow_event(f, r->outcome == SMPP_ACCEPTED ? EV_ACCEPTED : EV_LAST);
+    take_result(f, r, true);
+    flow_event(f, f->outcome == PIN_ATT_IN_DOUBT   ? EV_PART
+                  : f->outcome == PIN_ATT_ACCEPTED ? EV_ACCEPTED
+                                                   : EV_LAST);
 }
 
 /* With another carrier behind this one, this one gets half of the time that is left. */
@@ -245,7 +248,7 @@ static void act_submit(struct flow *f)
         return;
     struct smpp_result r = {
         .outcome = SMPP_NOT_SENT, .reason = err_text(err), .rtt_us = -1, .reference = -1};
-    take_result(f, &r);
+    take_result(f, &r, false);
     flow_event(f, event_of(f, &r));
 }
 
@@ -259,13 +262,18 @@ static void recorded_cb(void *arg, const struct pin_answer *a)
     if (a->result)
         LOG(LOG_LV_ERROR, flow_log_id(f), "outcome_not_recorded",
             KV_S("reason", err_text(a->result)));
-    flow_event(f, EV_OK);
+    if (f->recording && --f->recording == 0)
+        flow_event(f, EV_OK);
 }
 
-static void record(struct flow *f, bool last)
+/* One id of the message; false: it could not be begun. */
+static bool record_part(struct flow *f, uint32_t i, bool last)
 {
     struct receipt_match match;
-    receipt_match_submit(config_carrier_find(f->config, f->carrier), f->reference, &match);
+    int32_t reference = f->reference;
+    if (reference >= 0)
+        reference = (reference + (int32_t)f->parts.counted[i]) & 0xffff;
+    receipt_match_submit(config_carrier_find(f->config, f->carrier), reference, &match);
     struct pin_sent sent = {
         .owner = owner_of(f),
         .pin_id = f->drawn.pin_id,
@@ -280,11 +288,31 @@ static void record(struct flow *f, bool last)
         .status = f->status,
         .last = last,
     };
+    flow_parts_name(&f->parts, i, &sent);
     int err = pin_ledger_sent(f->all->env.ledger, &sent, recorded_cb, flow_arg(f));
-    if (!err)
-        return;
-    LOG(LOG_LV_ERROR, flow_log_id(f), "outcome_not_recorded", KV_S("reason", err_text(err)));
-    flow_event(f, EV_OK);
+    if (err)
+        LOG(LOG_LV_ERROR, flow_log_id(f), "outcome_not_recorded", KV_S("reason", err_text(err)));
+    return !err;
+}
+
+/* What tells the parts of a message apart in their receipts. */
+static enum flow_parts_by parts_by(const struct flow *f)
+{
+    static const enum flow_parts_by by[] = {[CONFIG_MATCH_ID] = PARTS_BY_ID,
+                                            [CONFIG_MATCH_REFERENCE] = PARTS_BY_PLACE,
+                                            [CONFIG_MATCH_ADDRESS] = PARTS_ALIKE};
+    return by[config_carrier_find(f->config, f->carrier)->receipt_match];
+}
+
+/* All at once: each act goes on by itself when the flow ends before it. */
+static void record(struct flow *f, bool last)
+{
+    f->recording = 0;
+    flow_parts_count(&f->parts, parts_by(f));
+    for (uint32_t i = 0; i < flow_parts_to_record(&f->parts); i++)
+        f->recording += record_part(f, i, last);
+    if (!f->recording)
+        flow_event(f, EV_OK);
 }
 
 static void act_record(struct flow *f)
@@ -310,6 +338,7 @@ static void act_record_unsent(struct flow *f)
     f->outcome = PIN_ATT_NOT_SENT;
     f->status = 0;
     f->message_id[0] = 0;
+    flow_parts_clear(&f->parts);
     act_record_last(f);
 }
 
@@ -426,6 +455,7 @@ static const struct row {
     {FLOW_RECORD,   EV_OK,       FLOW_DONE,     act_answer},
     {FLOW_RECORD,   EV_DEADLINE, FLOW_RECORD,   act_answer},
     {FLOW_DOUBT,    EV_OK,       FLOW_DOUBT,    linger},
+    {FLOW_DOUBT,    EV_PART,     FLOW_DOUBT,    act_record_last},
     {FLOW_DOUBT,    EV_ACCEPTED, FLOW_RECORD,   act_record_last},
     {FLOW_DOUBT,    EV_LAST,     FLOW_RECORD,   act_record_last},
     {FLOW_DOUBT,    EV_DEADLINE, FLOW_DOUBT,    act_doubt_over},

@@ -153,6 +153,7 @@ static void free_cb(void *arg)
 {
     struct flow *f = arg;
     flow_text_clear(f);
+    flow_parts_clear(&f->parts);
     event_del(&f->timer);
     config_free(f->config);
     free(f);
@@ -201,6 +202,7 @@ static struct flow *flow_new(struct flows *fs, const char *account, answer_cb cb
     f->cb = cb;
     f->arg = arg;
     f->outcome = PIN_ATT_PENDING;
+    flow_parts_clear(&f->parts);
     f->started = mono_now();
     str_copy(f->account, sizeof f->account, account);
     evtimer_assign(&f->timer, fs->env.base, timer_cb, f);

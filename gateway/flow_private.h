@@ -47,6 +47,7 @@ enum flow_state {
     X(EV_ROUTE, "refused, another carrier may do")                                                 \
     X(EV_LAST, "refused, no carrier is left or would do")                                          \
     X(EV_IN_DOUBT, "in doubt")                                                                     \
+    X(EV_PART, "a part was answered late, the message stays in doubt")                             \
     X(EV_DEADLINE, "deadline")                                                                     \
     X(EV_END, "end")
 
@@ -62,6 +63,17 @@ struct flow_values {
     size_t len;
     char buf[FLOW_VALUES_MAX];
 };
+
+/* The submits that make up the message at hand, and what the operator calls them. */
+struct flow_parts {
+    uint32_t n;                         /* 1: its id is the flow's message_id */
+    uint32_t accepted;                  /* so many of them, from the first on */
+    char (*ids)[PIN_MESSAGE_ID_SIZE];   /* of n; NULL where n is 1 */
+    uint32_t n_counted;                 /* of the accepted ones those that will have a receipt of */
+    uint32_t counted[PIN_SEGMENTS_MAX]; /* ... their own, each from 0 */
+};
+/* What tells the receipts of the parts apart: an id, their place in the message, nothing. */
+enum flow_parts_by { PARTS_BY_ID, PARTS_BY_PLACE, PARTS_ALIKE };
 
 struct flow {
     uint64_t id; /* unique in the process */
@@ -101,6 +113,8 @@ struct flow {
     uint32_t status;                /* its command_status */
     char message_id[PIN_MESSAGE_ID_SIZE];
     int32_t reference; /* user_message_reference of that submit, -1: none */
+    struct flow_parts parts;
+    uint32_t recording; /* acts that record the outcome and have not answered */
     struct mono started;
     struct { /* what EV_REFUSED and EV_LIMIT answer */
         enum answer_code code;
@@ -143,6 +157,19 @@ void flow_refuse_store(struct flow *f, int err);
 void flow_refuse_verdict(struct flow *f, const struct pin_answer *a);
 /* The store's trouble as the refusal, and EV_REFUSED. */
 void flow_fail_store(struct flow *f, int err);
+
+/* flow_parts.c */
+struct smpp_result;
+void flow_parts_take(struct flow_parts *p, const struct smpp_result *r, bool is_late);
+/* Some are accepted, the rest is in doubt, or will never be sent. */
+bool flow_parts_is_torn(const struct flow_parts *p);
+/* Of the accepted ones those that count. */
+void flow_parts_count(struct flow_parts *p, enum flow_parts_by by);
+/* How many calls of pin_ledger_sent() make it known, 1.., and what is particular to each, from 0:
+ * its message id, which segment it is, and of how many that receipts are awaited for. */
+uint32_t flow_parts_to_record(const struct flow_parts *p);
+void flow_parts_name(const struct flow_parts *p, uint32_t i, struct pin_sent *out);
+void flow_parts_clear(struct flow_parts *p);
 
 /* flow_text.c */
 int flow_values_set(struct flow_values *v, const char *sender, const struct pin_placeholder *ph,

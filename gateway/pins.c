@@ -126,10 +126,10 @@ static const char *err_text_of(const struct ask *k, const struct pin_attempt *t)
 
 static void add_attempt(const struct ask *k, struct answer *a, const struct pin_attempt *t)
 {
-    bool sent = t->sent_ms != 0, done = t->done_ms != 0;
+    bool sent = t->sent_ms != 0, done = t->done_ms != 0, parts = t->segments > 0;
     const char *text = err_text_of(k, t);
     answer_map(a, (uint16_t)(2 + (t->message_id[0] != 0) + (t->err[0] != 0) + (text != NULL) +
-                             sent + done));
+                             sent + done + 2 * parts));
     answer_str(a, "carrier", t->carrier);
     if (t->message_id[0])
         answer_str(a, "messageId", t->message_id);
@@ -142,6 +142,10 @@ static void add_attempt(const struct ask *k, struct answer *a, const struct pin_
         answer_int(a, "sentAt", t->sent_ms);
     if (done)
         answer_int(a, "doneAt", t->done_ms);
+    if (parts) {
+        answer_int(a, "segments", t->segments);
+        answer_int(a, "segmentsDelivered", t->segments_delivered);
+    }
 }
 
 static void build_status(const struct ask *k, const struct pin_record *r, struct answer *a)

@@ -33,7 +33,8 @@ static struct {
     struct reap *reap;
     struct flows *flows;
     struct config config;
-    bool ready[2]; /* carriers a and b */
+    bool ready[2];         /* carriers a and b */
+    uint32_t max_segments; /* of the template */
 
     int fail_at;  /* this step cannot be begun (-1: each can) ... */
     int error;    /* ... for this reason */
@@ -44,8 +45,14 @@ static struct {
     int unadmitted;
     uint32_t revision;    /* of the template, that was asked for last */
     struct pin_sent sent; /* the last one */
+    struct {              /* each of them, so far as there is room */
+        char id[16], match[16];
+        enum pin_attempt_state state;
+        uint32_t segment, segments;
+    } recorded[16];
     char submitted_to, opened_for;
     int64_t submit_left_ms;
+    uint32_t submitted_segments;
 
     int answers, drained;
     enum answer_code code;
@@ -95,6 +102,7 @@ int smpp_submit(struct smpp_carrier *c, const struct smpp_message *m, smpp_submi
     assert_string_equal(m->destination, "385911234567");
     assert_string_equal(m->source, "ACME");
     t.submitted_to = (const bool *)(void *)c == &t.ready[0] ? 'a' : 'b';
+    t.submitted_segments = m->max_segments;
     t.submit_left_ms = mono_diff_ms(m->deadline, mono_now());
     return begin(SUBMIT, (void *)(uintptr_t)cb, arg);
 }
@@ -152,6 +160,7 @@ static inline void template_is(int result)
     pin_template_cb cb = (pin_template_cb)(uintptr_t)take(FIND_TEMPLATE);
     strcpy(m->text, "Code {{pin}} for {{name}}");
     strcpy(m->sender, "ACME");
+    m->max_segments = t.max_segments;
     m->spec = (struct pin_spec){PIN_NUMERIC, 6, false};
     cb(t.arg, result, result ? NULL : m);
     free(m);
@@ -223,6 +232,13 @@ int pin_ledger_sent(struct pin_ledger *l, const struct pin_sent *sent, pin_ledge
 {
     (void)l;
     t.sent = *sent;
+    int at = t.calls[SENT] < 15 ? t.calls[SENT] : 15;
+    snprintf(t.recorded[at].id, sizeof t.recorded[at].id, "%s", sent->message_id);
+    snprintf(t.recorded[at].match, sizeof t.recorded[at].match, "%s",
+             sent->match_id ? sent->match_id : "");
+    t.recorded[at].state = sent->state;
+    t.recorded[at].segment = sent->segment;
+    t.recorded[at].segments = sent->segments;
     return begin(SENT, (void *)(uintptr_t)cb, arg);
 }
 

@@ -143,11 +143,16 @@ static void the_longest_status_fits(void **state)
         struct pin_attempt *t = &record.attempts[i];
         t->state = PIN_ATT_UNDELIVERABLE;
         t->sent_ms = t->done_ms = 1;
+        t->segments = PIN_SEGMENTS_MAX;
+        t->segments_delivered = PIN_SEGMENTS_MAX - 1;
         memset(t->carrier, 'c', sizeof t->carrier - 1);
         memset(t->err, 'e', sizeof t->err - 1);
         memset(t->message_id, 'm', sizeof t->message_id - 1);
     }
     assert_non_null(strstr(status_of_record(), "\"attempts\":[{"));
+    assert_non_null(strstr(status_of_record(), "\"segments\":10,\"segmentsDelivered\":9}]}"));
+    record.attempts[PIN_ATTEMPTS_MAX - 1].segments = 0;
+    assert_non_null(strstr(status_of_record(), "\"doneAt\":1}]}"));
 }
 
 int main(void)
