@@ -213,7 +213,8 @@ struct pin_sent {
     enum pin_id_mode id_mode;
     const char *message_id; /* of ACCEPTED; "" where the operator gave none */
     size_t message_id_len;
-    const char *match_id; /* what its receipt will bear instead, by id_mode; NULL: message_id */
+    const char *match_id; /* what its receipt will bear instead, by id_mode; NULL: message_id.  In
+                             PIN_ID_REFERENCE of IN_DOUBT as well: the receipt ends the doubt */
     size_t match_id_len;
     uint32_t segment, segments; /* this id's part of the message, 1.., and how many parts there are
                                    to wait for; 0: it is the whole message's */

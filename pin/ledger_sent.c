@@ -86,10 +86,12 @@ static void put_message_id(struct sent_act *t)
     }
 }
 
-/* Of the parts of a message some may have an id while the outcome of the whole is in doubt. */
+/* Of the parts of a message some may have an id while the outcome of the whole is in doubt; what
+ * the sender calls a message is known without an answer. */
 static bool sent_has_id(const struct sent_act *t)
 {
-    return t->state == PIN_ATT_ACCEPTED || t->map.segment > 0;
+    return t->state == PIN_ATT_ACCEPTED || t->map.segment > 0 ||
+           (t->state == PIN_ATT_IN_DOUBT && t->name.mode == PIN_ID_REFERENCE);
 }
 
 static void sent_note(struct sent_act *t)

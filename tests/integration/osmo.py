@@ -12,7 +12,7 @@ What osmo-msc 1.9.0 does on its SMPP side, as this network showed it:
   octets the lower one comes back, the upper one is zero.
 - It wants dest_addr_ton 1 or 2 and data_coding 0, 4, 8 or 0xf1 (3 and 0x10 are answered 0xff); takes a relative and
   an absolute validity_period, a UDH, and message_payload; answers enquire_link and unbind; never answers query_sm,
-  data_sm, or a bind with interface_version 0x50.
+  data_sm, or a bind with another interface_version than 0x34.
 - Binds of one account do not shut each other out; deliver_sm goes to the newest only, and nowhere when that is a
   transmitter or has unbound.
 - alert_notification tells of each handset that attaches.

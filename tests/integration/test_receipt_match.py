@@ -123,3 +123,16 @@ def test_by_address_the_newest_message_to_the_number_is_meant(start):
     account.wait_attempt(newest[0]["pinId"], "UNDELIVERABLE")
     assert account.attempts(newer[0]["pinId"])[-1]["state"] == "DELIVERED"
     assert "receipt_without_id" not in gateway.log()
+
+
+@pytest.mark.parametrize("match", ["reference", "address"])
+def test_q43_a_receipt_ends_the_doubt_about_a_submit_that_was_never_answered(world, match):
+    smsc = world.scripted(lambda smsc, sequence, fields: None)
+    gateway, account = world.start({"acme": {"port": smsc.port, "receipt_match": match, "response_timeout_s": 1}})
+    sent, submit = send(smsc, account, number())
+    account.wait_attempt(sent["pinId"], "IN_DOUBT")
+    say_receipt(smsc, submit, reference=reference_of(submit) if match == "reference" else None)
+    account.wait_attempt(sent["pinId"], "DELIVERED")
+    wait_acknowledged(smsc, 1)
+    assert len(smsc.submits(submit["dst"])) == 1
+    assert account.verify(sent["pinId"], pin_in(submit["text"]))["verified"] == 1

@@ -415,6 +415,29 @@ static void a_receipt_is_found_by_what_the_sender_calls_the_message(void **state
     assert_int_equal(info_of(r).receipts_matched, 4);
 }
 
+/* No answer came to the submit, so there is no id; its receipt finds it all the same. */
+static void a_receipt_ends_the_doubt_where_it_needs_no_answer(void **state)
+{
+    struct rig *r = *state;
+    for (int i = 0; i < 2; i++) { /* before or after the outcome is noted */
+        struct sample s = sample_opened(r, NUMBER);
+        const struct pair p = {PIN_ID_REFERENCE, "", "ref=00A1"};
+        const struct receipt_args receipt = delivered(&p, &s);
+        const struct sent_args sent = {
+            .state = PIN_ATT_IN_DOUBT, .mode = PIN_ID_REFERENCE, .id = "", .match = "ref=00A1"};
+        if (i == 0)
+            assert_int_equal(do_receipt(r, &receipt).verdict, PIN_PARKED);
+        assert_int_equal(do_sent(r, &s, &sent), PIN_OK);
+        if (i == 1) {
+            assert_int_equal(attempt_of(r, &s, 1), PIN_ATT_IN_DOUBT);
+            assert_int_equal(do_receipt(r, &receipt).verdict, PIN_OK);
+        }
+        is_delivered(r, &s, &p);
+        assert_int_equal(do_verify(r, &s, true).verdict, PIN_OK);
+        rig_flush(r);
+    }
+}
+
 /* References are 16 bits of a carrier: two numbers have one at the same time. */
 static void one_reference_of_two_numbers_is_two_messages(void **state)
 {
@@ -832,6 +855,7 @@ int main(void)
         T(in_auto_one_numbers_hex_is_not_anothers_decimal),
         T(a_receipt_that_names_no_number_matches_by_id_outside_auto),
         T(a_receipt_is_found_by_what_the_sender_calls_the_message),
+        T(a_receipt_ends_the_doubt_where_it_needs_no_answer),
         T(one_reference_of_two_numbers_is_two_messages),
         T(q9_an_id_that_the_operator_uses_again_leads_to_the_newest),
         T(a_parked_receipt_that_gives_way_to_another_number_is_told),
