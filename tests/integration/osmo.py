@@ -26,24 +26,28 @@ from smsc import Relay
 
 PEERS = ROOT / "tests/peers/osmo"
 SHIM = BUILD / "sctp-over-tcp.so"
-SMPP, SGS, HLR_VTY = 12775, 29118, 4258
+SMPP, SGS, HLR_VTY, MSC_VTY = 12775, 29118, 4258, 4254
 
 
 class Vty:
-    """The command line of osmo-hlr."""
+    """The command line of a daemon, with its privileges."""
 
     def __init__(self, address, port):
         self.socket = socket.create_connection((address, port))
         self.socket.settimeout(10)
         self._answer()
+        self.do("enable")
 
     def _answer(self):
         octets = b""
-        while not octets.endswith((b"OsmoHLR> ", b"OsmoHLR# ")):
+        while not octets.endswith((b"OsmoHLR> ", b"OsmoHLR# ", b"OsmoMSC> ", b"OsmoMSC# ")):
             more = self.socket.recv(65536)
             assert more, octets
             octets += more
         return octets.decode("latin1")
+
+    def close(self):
+        self.socket.close()
 
     def do(self, *commands):
         for command in commands:
@@ -69,6 +73,9 @@ class OsmoNetwork:
         self.folder = folder / "osmo"
         self.folder.mkdir()
         self.programs = []
+        self.account = (user, password)
+        self.behaviour = dict(self.BEHAVIOUR)
+        self.runs = 0
         # The daemons' ports are fixed, so each network has an address of its own: that of a port which it holds.
         self.holder = socket.create_server(("127.0.0.1", 0))
         port = self.holder.getsockname()[1]
@@ -76,25 +83,49 @@ class OsmoNetwork:
         self.relay = Relay(SMPP, host=self.address)
         self.port = self.relay.port
         try:
-            self._start(user, password)
+            self._start()
         except BaseException:
             self.close()
             raise
 
-    def _start(self, user, password):
-        hlr = self._daemon("osmo-hlr", user, password, "-l", self.folder / "hlr.db")
+    def _start(self):
+        hlr = self._daemon("osmo-hlr", "-l", self.folder / "hlr.db")
         wait_for(lambda: self._listens(hlr, HLR_VTY), "osmo-hlr to listen")
         self._subscribe()
-        self.msc = self._daemon("osmo-msc", user, password, LD_PRELOAD=SHIM)
-        wait_for(lambda: self._listens(self.msc, SMPP) and self._listens(self.msc, SGS), "osmo-msc to listen")
-        self.mme = self._run("mme", [
-            "/usr/bin/python3", PEERS / "mme.py", self.address, SGS,
-            *(f"{self.imsi(n)}={how}" for n, how in self.BEHAVIOUR.items())])
-        for number in self.BEHAVIOUR:
-            self.mme.wait_text(f'"attached", "imsi": "{self.imsi(number)}"', "out")
-        self.mme.wait_text('"detached"', "out")
+        self._start_msc()
+        self._start_handsets()
 
-    def _daemon(self, name, user, password, *options, **env):
+    def _start_msc(self):
+        self.msc = self._daemon("osmo-msc", LD_PRELOAD=SHIM)
+        wait_for(lambda: self._listens(self.msc, SMPP) and self._listens(self.msc, SGS), "osmo-msc to listen")
+
+    def _start_handsets(self):
+        self.runs += 1
+        self.mme = self._run(f"mme-{self.runs}", [
+            "/usr/bin/python3", PEERS / "mme.py", self.address, SGS,
+            *(f"{self.imsi(n)}={how}" for n, how in self.behaviour.items())])
+        for number, how in self.behaviour.items():
+            state = "detached" if how == "detach" else "attached"
+            self.mme.wait_text(f'"{state}", "imsi": "{self.imsi(number)}"', "out")
+
+    def restart(self):
+        """osmo-msc and all handsets; what it has stored stays."""
+        self.mme.stop()
+        self.msc.stop()
+        self._start_msc()
+        self._start_handsets()
+
+    def switch_on(self, number):
+        """All handsets attach anew, this one as well."""
+        self.mme.stop()
+        self.behaviour[number] = "ack"
+        self._start_handsets()
+        vty = Vty(self.address, MSC_VTY)
+        vty.do("sms-queue trigger")  # else osmo-msc looks again when it has other work
+        vty.close()
+
+    def _daemon(self, name, *options, **env):
+        user, password = self.account
         conf = self.folder / f"{name}.cfg"
         template = string.Template((PEERS / conf.name).read_text())
         conf.write_text(template.substitute(
@@ -116,12 +147,11 @@ class OsmoNetwork:
 
     def _subscribe(self):
         vty = Vty(self.address, HLR_VTY)
-        vty.do("enable")
         for number in self.SUBSCRIBERS:
             vty.do(f"subscriber imsi {self.imsi(number)} create",
                    f"subscriber imsi {self.imsi(number)} update msisdn {number}")
         vty.do(f"subscriber imsi {self.imsi(self.BARRED)} update network-access-mode none")
-        vty.socket.close()
+        vty.close()
 
     @staticmethod
     def imsi(number):
@@ -130,7 +160,8 @@ class OsmoNetwork:
     @property
     def texts(self):
         """What the handsets show."""
-        events = [json.loads(line) for line in self.mme.out().splitlines() if line.endswith("}")]
+        lines = [line for p in self.programs if p.name.startswith("mme") for line in p.out().splitlines()]
+        events = [json.loads(line) for line in lines if line.endswith("}")]
         return [{**e, "dst": e["imsi"][5:]} for e in events if e["ev"] == "sms"]
 
     def shown(self, number):

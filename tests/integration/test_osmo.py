@@ -113,3 +113,20 @@ def test_an_idle_bind_is_kept_and_a_stop_unbinds(start):
     assert gateway.stop() == 0
     assert commands()[-1] == wire.UNBIND and commands().count(wire.BIND_TRX) == 1
     assert "Rx UNBIND" in network.msc.err()
+
+
+def test_a_message_for_a_handset_that_is_off_arrives_when_it_is_on_and_its_receipt_finds_it(start):
+    """The SMSC restarts in between: the message is in its store, and the bind comes back."""
+    network, gateway, account = start(receipt_match="reference")
+    sent = account.send(network.SWITCHED_OFF)
+    assert sent["smsStatus"] == "MESSAGE_SENT"
+    network.restart()
+    gateway.wait_bound("osmo")
+    assert account.send(network.ATTACHED)["smsStatus"] == "MESSAGE_SENT"
+    wait_shown(network, network.ATTACHED)
+    assert account.attempts(sent["pinId"])[-1]["state"] == "ACCEPTED" and not network.shown(network.SWITCHED_OFF)
+    network.switch_on(network.SWITCHED_OFF)
+    text = wait_shown(network, network.SWITCHED_OFF)
+    account.wait_attempt(sent["pinId"], "DELIVERED")
+    assert account.verify(sent["pinId"], pin_in(text))["verified"] == 1
+    is_well(network, gateway)
