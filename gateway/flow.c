@@ -190,6 +190,12 @@ static void take_result(struct flow *f, const struct smpp_result *r, bool is_lat
         KV_I("parts", f->parts.n), KV_I("rtt_us", r->rtt_us), KV_S("reason", r->reason));
 }
 
+/* No carrier is asked to deliver a PIN that nobody could use. */
+static bool is_past_life(const struct flow *f)
+{
+    return mono_is_past(f->expires, mono_now());
+}
+
 static enum flow_event event_of(struct flow *f, const struct smpp_result *r)
 {
     if (r->outcome == SMPP_ACCEPTED)
@@ -197,6 +203,8 @@ static enum flow_event event_of(struct flow *f, const struct smpp_result *r)
     if (r->outcome == SMPP_UNKNOWN)
         return EV_IN_DOUBT;
     if (r->outcome == SMPP_REFUSED && r->status_class == SMPP_CLASS_SUBSCRIBER)
+        return EV_LAST;
+    if (is_past_life(f))
         return EV_LAST;
     return has_ready_carrier(f) ? EV_ROUTE : EV_LAST;
 }
@@ -222,14 +230,18 @@ void flow_late(void *unused, void *submit_arg, const struct smpp_result *r)
                                                    : EV_LAST);
 }
 
-/* With another carrier behind this one, this one gets half of the time that is left. */
+/* With another carrier behind this one, this one gets half of the time that is left; and the PIN's
+ * life ends every wait. */
 static struct mono submit_deadline(struct flow *f)
 {
     struct mono now = mono_now();
     int64_t left = mono_diff_ms(f->deadline, now) * 19 / 20; /* the answer is given before */
     if (has_ready_carrier(f))
         left /= 2;
-    return mono_add_ms(now, left > SUBMIT_MIN_MS || !f->is_answered ? left : SUBMIT_MIN_MS);
+    if (f->is_answered && left < SUBMIT_MIN_MS)
+        left = SUBMIT_MIN_MS;
+    int64_t life = mono_diff_ms(f->expires, now);
+    return mono_add_ms(now, left < life ? left : life);
 }
 
 static void act_submit(struct flow *f)
@@ -242,12 +254,15 @@ static void act_submit(struct flow *f)
                              .max_segments = f->max_segments,
                              .validity_ms = mono_diff_ms(f->expires, mono_now()),
                              .deadline = submit_deadline(f)};
+    bool is_over = m.validity_ms <= 0; /* a message of no validity would be one without end */
     f->outcome = PIN_ATT_PENDING;
-    int err = c ? smpp_submit(c, &m, submit_cb, flow_arg(f)) : ERR_UNAVAILABLE;
+    int err = c && !is_over ? smpp_submit(c, &m, submit_cb, flow_arg(f)) : ERR_UNAVAILABLE;
     if (!err)
         return;
-    struct smpp_result r = {
-        .outcome = SMPP_NOT_SENT, .reason = err_text(err), .rtt_us = -1, .reference = -1};
+    struct smpp_result r = {.outcome = SMPP_NOT_SENT,
+                            .reason = is_over ? "the PIN's life is over" : err_text(err),
+                            .rtt_us = -1,
+                            .reference = -1};
     take_result(f, &r, false);
     flow_event(f, event_of(f, &r));
 }

@@ -34,6 +34,7 @@ static void take_all(struct flow_parts *p, const struct smpp_result *r)
         return;
     p->n = r->parts;
     p->accepted = r->outcome == SMPP_ACCEPTED ? p->n : r->outcome == SMPP_UNKNOWN ? r->part : 0;
+    p->in_doubt = r->outcome == SMPP_UNKNOWN;
     p->ids = calloc(p->n, sizeof *p->ids);
     if (!p->ids)
         LOG(LOG_LV_ERROR, NULL, "parts_without_ids", KV_S("reason", "out of memory"));
@@ -45,9 +46,10 @@ void flow_parts_take(struct flow_parts *p, const struct smpp_result *r, bool is_
 {
     if (!is_late) {
         take_all(p, r);
-    } else if (p->n > 1 && r->outcome == SMPP_ACCEPTED && r->part == p->accepted) {
-        take_id(p, r->part, r);
-        p->accepted++;
+    } else if (p->n > 1 && r->part == p->accepted && p->in_doubt) {
+        p->in_doubt = false;
+        if (r->outcome == SMPP_ACCEPTED)
+            take_id(p, p->accepted++, r);
     }
 }
 
@@ -73,10 +75,15 @@ static bool counts(const struct flow_parts *p, uint32_t i, enum flow_parts_by by
 
 void flow_parts_count(struct flow_parts *p, enum flow_parts_by by)
 {
+    /* The place of a part is known without an answer. */
+    uint32_t known = p->accepted + (p->in_doubt && by != PARTS_BY_ID);
     p->n_counted = 0;
-    for (uint32_t i = 0; i < p->accepted; i++)
+    for (uint32_t i = 0; i < known; i++)
         if (counts(p, i, by))
             p->counted[p->n_counted++] = i;
+    p->awaited = p->n_counted + p->n - p->accepted;
+    if (by != PARTS_BY_ID && p->accepted < p->n)
+        p->awaited = p->n;
 }
 
 uint32_t flow_parts_to_record(const struct flow_parts *p)
@@ -86,13 +93,12 @@ uint32_t flow_parts_to_record(const struct flow_parts *p)
 
 void flow_parts_name(const struct flow_parts *p, uint32_t i, struct pin_sent *out)
 {
-    uint32_t awaited = p->n_counted + p->n - p->accepted;
     if (p->n == 1)
         return;
     out->message_id = i < p->n_counted ? id_of(p, p->counted[i]) : "";
     out->message_id_len = strlen(out->message_id);
-    if (i < p->n_counted && awaited > 1) {
+    if (i < p->n_counted && p->awaited > 1) {
         out->segment = i + 1;
-        out->segments = awaited;
+        out->segments = p->awaited;
     }
 }

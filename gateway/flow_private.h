@@ -67,10 +67,12 @@ struct flow_values {
 /* The submits that make up the message at hand, and what the operator calls them. */
 struct flow_parts {
     uint32_t n;                         /* 1: its id is the flow's message_id */
-    uint32_t accepted;                  /* so many of them, from the first on */
+    uint32_t accepted;                  /* so many of them, from the first on ... */
+    bool in_doubt;                      /* ... and perhaps the one after them */
     char (*ids)[PIN_MESSAGE_ID_SIZE];   /* of n; NULL where n is 1 */
-    uint32_t n_counted;                 /* of the accepted ones those that will have a receipt of */
-    uint32_t counted[PIN_SEGMENTS_MAX]; /* ... their own, each from 0 */
+    uint32_t n_counted;                 /* those that a receipt of their own can be told of ... */
+    uint32_t counted[PIN_SEGMENTS_MAX]; /* ... from 0 */
+    uint32_t awaited;                   /* receipts, of these and of what is not known yet */
 };
 /* What tells the receipts of the parts apart: an id, their place in the message, nothing. */
 enum flow_parts_by { PARTS_BY_ID, PARTS_BY_PLACE, PARTS_ALIKE };
@@ -163,7 +165,7 @@ struct smpp_result;
 void flow_parts_take(struct flow_parts *p, const struct smpp_result *r, bool is_late);
 /* Some are accepted, the rest is in doubt, or will never be sent. */
 bool flow_parts_is_torn(const struct flow_parts *p);
-/* Of the accepted ones those that count. */
+/* Those that count, as it stands. */
 void flow_parts_count(struct flow_parts *p, enum flow_parts_by by);
 /* How many calls of pin_ledger_sent() make it known, 1.., and what is particular to each, from 0:
  * its message id, which segment it is, and of how many that receipts are awaited for. */

@@ -89,6 +89,11 @@ static void parts_in_doubt_are_awaited_until_they_are_known(void **state)
     r.part = 2;
     flow_parts_take(&p, &r, true);
     assert_true(flow_parts_is_torn(&p));
+    assert_string_equal(recorded_of(&p), "a 1/3, b 2/3");
+
+    r = result(SMPP_UNKNOWN, 3, two);
+    r.part = 2;
+    flow_parts_take(&p, &r, false);
     r = result(SMPP_ACCEPTED, 3, late);
     r.part = 2;
     flow_parts_take(&p, &r, true);
@@ -128,8 +133,17 @@ static void parts_may_be_told_apart_by_their_place_or_not_at_all(void **state)
     r.outcome = SMPP_UNKNOWN;
     r.part = 2;
     flow_parts_take(&p, &r, false);
-    assert_string_equal(recorded_by(&p, PARTS_BY_PLACE), "a 1/3, a 2/3");
-    assert_string_equal(recorded_by(&p, PARTS_ALIKE), "a 1/2");
+    assert_string_equal(recorded_by(&p, PARTS_BY_PLACE), "a 1/3, a 2/3,  3/3"); /* its own name */
+    assert_string_equal(recorded_by(&p, PARTS_ALIKE), "a 1/3");
+    r.part = 0;
+    flow_parts_take(&p, &r, false);
+    assert_string_equal(recorded_by(&p, PARTS_BY_PLACE), " 1/3");
+    assert_string_equal(recorded_by(&p, PARTS_ALIKE), " 1/3");
+    r.outcome = SMPP_REFUSED;
+    flow_parts_take(&p, &r, true);
+    assert_string_equal(recorded_by(&p, PARTS_BY_PLACE), "");
+    flow_parts_take(&p, &r, false);
+    assert_string_equal(recorded_by(&p, PARTS_BY_PLACE), "");
     flow_parts_clear(&p);
 }
 

@@ -35,6 +35,7 @@ static struct {
     struct config config;
     bool ready[2];         /* carriers a and b */
     uint32_t max_segments; /* of the template */
+    int64_t ttl_left_ms;   /* of the PIN when it is opened; 0: much */
 
     int fail_at;  /* this step cannot be begun (-1: each can) ... */
     int error;    /* ... for this reason */
@@ -254,7 +255,9 @@ int pin_ledger_status(struct pin_ledger *l, const char *account, const char *pin
 static inline void act_is(enum step step, int result, enum pin_verdict verdict)
 {
     struct pin_record *rec = calloc(1, sizeof *rec);
-    struct pin_answer a = {.result = result, .verdict = verdict, .ttl_left_ms = 900000};
+    struct pin_answer a = {.result = result,
+                           .verdict = verdict,
+                           .ttl_left_ms = t.ttl_left_ms ? t.ttl_left_ms : 900000};
     pin_ledger_cb cb = (pin_ledger_cb)(uintptr_t)take(step);
     a.attempt = step == ATTEMPT ? t.sent.attempt + 1 : 1;
     if (step == STATUS && !result && verdict == PIN_OK) {

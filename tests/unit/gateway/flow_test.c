@@ -447,6 +447,49 @@ static void refused_by_the_last_carrier_is_not_sent(void **state)
     assert_int_equal(t.calls[ATTEMPT], 0);
 }
 
+static void a_submit_waits_no_longer_than_the_pin_lives(void **state)
+{
+    (void)state;
+    t.ready[1] = false;
+    to_submit();
+    assert_true(t.submit_left_ms > 9000 && t.submit_left_ms <= 9500);
+    submit_is(SMPP_NOT_SENT, 0);
+    act_is(SENT, 0, PIN_OK);
+    t.answers = 0;
+    t.ttl_left_ms = 1500;
+    to_submit();
+    assert_true(t.submit_left_ms > 0 && t.submit_left_ms <= 1500);
+    /* answered already, it gets its two seconds and not more than its life */
+    deadline();
+    submit_is(SMPP_NOT_SENT, 0);
+    act_is(SENT, 0, PIN_OK);
+    assert_over(ANSWER_OK, "MESSAGE_SENT");
+}
+
+static void a_pin_past_its_life_goes_to_no_carrier_and_is_not_sent(void **state)
+{
+    (void)state;
+    t.ttl_left_ms = -1; /* it was long on its way */
+    to_submit();
+    assert_int_equal(t.calls[SUBMIT], 0);
+    assert_int_equal(t.sent.state, PIN_ATT_NOT_SENT);
+    assert_true(t.sent.last);
+    act_is(SENT, 0, PIN_OK);
+    assert_over(ANSWER_OK, "MESSAGE_NOT_SENT");
+}
+
+static void a_pin_past_its_life_goes_to_no_other_carrier(void **state)
+{
+    (void)state;
+    to_submit();
+    flow_at_hand()->expires = mono_now();
+    submit_is(SMPP_NOT_SENT, 0);
+    assert_true(t.sent.last);
+    act_is(SENT, 0, PIN_OK);
+    assert_over(ANSWER_OK, "MESSAGE_NOT_SENT");
+    assert_int_equal(t.calls[ATTEMPT], 0);
+}
+
 static void a_refusal_of_the_number_goes_to_nobody_else(void **state)
 {
     (void)state;
@@ -781,6 +824,9 @@ int main(void)
         TEST(a_refusal_of_the_route_goes_to_the_next_carrier_once_it_is_recorded),
         TEST(a_submit_that_cannot_be_begun_goes_to_the_next_carrier),
         TEST(refused_by_the_last_carrier_is_not_sent),
+        TEST(a_submit_waits_no_longer_than_the_pin_lives),
+        TEST(a_pin_past_its_life_goes_to_no_carrier_and_is_not_sent),
+        TEST(a_pin_past_its_life_goes_to_no_other_carrier),
         TEST(a_refusal_of_the_number_goes_to_nobody_else),
         TEST(an_unknown_outcome_goes_to_nobody_else),
         TEST(a_late_response_is_recorded_too),
