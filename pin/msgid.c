@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define AUTO_DIGITS 20 /* longer ids are no numbers to the mode auto */
+#define AUTO_DIGITS 20 /* longer ids are not looked for in another base by the mode auto */
 #define LIMB        1000000000u
 #define LIMBS       64
 
@@ -138,12 +138,8 @@ static void auto_forms(const char *id, size_t len, enum pin_msgid_side side,
 
     own->kind = PIN_ID_STRING;
     set_number(own, id, len, 16);
-    if (!is_number(own->id, own->len, 16))
+    if (!is_number(own->id, own->len, 16) || own->len > AUTO_DIGITS)
         return;
-    if (own->len > AUTO_DIGITS) {
-        set_as_is(own, id, len);
-        return;
-    }
     if (own->len == 1 && is_number(own->id, 1, 10)) {
         own->kind = PIN_ID_AUTO; /* alike in both bases */
         return;
