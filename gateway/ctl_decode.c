@@ -86,6 +86,7 @@ static json_t *receipt_json(const struct ctl_decode *d, const struct smpp_receip
         r->state < 0 ? json_null() : json_string(smpp_message_state_name(r->state)));
     set(v, "state_known", json_boolean(r->state_known));
     set(v, "final", json_boolean(r->final));
+    set(v, "conflict", name_or_null(r->conflict));
     return v;
 }
 

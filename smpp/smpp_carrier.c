@@ -319,7 +319,8 @@ static void tell_conflict(struct smpp_session *s, const struct smpp_receipt *r)
         return;
     s->conflict_told = s->serial;
     LOG(LOG_LV_WARN, s->id, "receipt_conflict", KV_S("field", r->conflict),
-        KV_SN("message_id", r->id.p, r->id.len), KV_SN("stat", r->stat.p, r->stat.len),
+        KV_SN("message_id", r->id.p ? r->id.p : "", r->id.len),
+        KV_SN("stat", r->stat.p ? r->stat.p : "", r->stat.len),
         KV_S("state", smpp_message_state_name(r->state)), KV_S("taken", "TLV"));
 }
 

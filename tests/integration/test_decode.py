@@ -309,6 +309,15 @@ def test_every_receipt_is_read_with_its_tlvs_out_of_a_pdu():
         check_receipt(answer["receipt"], row, row["expect_with_tlvs"])
 
 
+def test_q16_a_tlv_that_contradicts_the_text_is_told():
+    tails = {None: b"", "state": b"\4\x27\0\1\5", "id": b"\0\x1e\0\2" b"8\0"}
+    pdus = [wire.deliver(1, "38591", "1971", b"id:7 stat:DELIVRD", tail=t).hex().encode() for t in tails.values()]
+    receipts = [answer["receipt"] for answer in decode("pdu", pdus)]
+    assert [r["conflict"] for r in receipts] == list(tails)
+    assert [(r["id"], r["state"], r["stat"]) for r in receipts] == [
+        ("7", 2, "DELIVRD"), ("7", 5, "DELIVRD"), ("8", 2, "DELIVRD")]
+
+
 def test_the_text_comes_only_where_it_is_asked_for():
     text = b"id:1 stat:DELIVRD text:Your code is 90817"
     pdu = wire.deliver(1, "38591", "1971", text).hex()

@@ -377,6 +377,6 @@ def test_q16_a_tlv_wins_over_the_text_and_that_is_told_once_per_connection(world
     gateway.wait_bound("acme")
     to = number()
     sent = account.send(to)
-    smsc.say(receipt("9", to, "stat:DELIVRD", 4, tlv(0x1E, b"4\0")))
+    smsc.say(receipt("9", to, "", 4, tlv(0x1E, b"4\0") + tlv(0x427, b"\2")))
     account.wait_attempt(sent["pinId"], "DELIVERED")
     assert gateway.log().count("event=receipt_conflict field=id") == 2
