@@ -138,6 +138,7 @@ void carrier_options_fill(const struct config_carrier *k, struct carrier_tables 
         .validity = (enum smpp_validity)k->validity,
         .messaging_mode = (enum smpp_messaging_mode)k->messaging_mode,
         .registered_delivery = (uint8_t)k->registered_delivery,
+        .long_message = (enum smpp_long_message)k->long_message,
         .user_message_reference = k->user_message_reference ||
                                   k->receipt_match == CONFIG_MATCH_REFERENCE,
         .receipt_dates = (enum smpp_receipt_dates)k->receipt_dates,

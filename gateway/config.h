@@ -100,6 +100,7 @@ struct config_carrier {
     uint32_t registered_delivery;
     const char *const *statuses; /* "0x0407=subscriber" */
     size_t n_statuses;
+    int long_message; /* enum smpp_long_message */
     bool user_message_reference;
     int message_id;    /* enum pin_id_mode */
     int receipt_match; /* enum config_receipt_match */

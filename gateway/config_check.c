@@ -177,6 +177,8 @@ static int check_version(struct config_reader *r, const struct config_section *a
     if (c->user_message_reference)
         return FAIL_KEY(r, at, "user_message_reference",
                         "SMPP 3.3 has no TLVs, and this needs one");
+    if (c->long_message != SMPP_LONG_UDH)
+        return FAIL_KEY(r, at, "long_message", "SMPP 3.3 has no TLVs: only udh goes without");
     return 0;
 }
 

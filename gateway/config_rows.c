@@ -26,6 +26,8 @@ static const struct config_choice config_validities[] = {{"none", SMPP_VALIDITY_
                                                          {"relative", SMPP_VALIDITY_RELATIVE},
                                                          {"absolute", SMPP_VALIDITY_ABSOLUTE},
                                                          {NULL, 0}};
+static const struct config_choice config_long_messages[] = {
+    {"udh", SMPP_LONG_UDH}, {"sar", SMPP_LONG_SAR}, {"payload", SMPP_LONG_PAYLOAD}, {NULL, 0}};
 static const struct config_choice config_messaging_modes[] = {
     {"default", SMPP_MODE_DEFAULT},
     {"datagram", SMPP_MODE_DATAGRAM},

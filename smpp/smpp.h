@@ -48,6 +48,12 @@ enum smpp_alphabet {
  * messages and never sends; the receipts of a transmitter come to another carrier, or not at all.
  */
 enum smpp_mode { SMPP_TRANSCEIVER, SMPP_PAIR, SMPP_RECEIVER, SMPP_TRANSMITTER };
+/* How a text of several segments goes out. */
+enum smpp_long_message {
+    SMPP_LONG_UDH,     /* a submit_sm each, with a user data header and a reference of 8 bits */
+    SMPP_LONG_SAR,     /* a submit_sm each, with sar_msg_ref_num and the like */
+    SMPP_LONG_PAYLOAD, /* one submit_sm with message_payload, at most 1024 octets */
+};
 enum smpp_validity { SMPP_VALIDITY_NONE, SMPP_VALIDITY_RELATIVE, SMPP_VALIDITY_ABSOLUTE };
 /* Bits 1-0 of esm_class (5.2.12).  FORWARD: the answer comes when the handset has the message or
  * has not, so it takes as long as that. */
@@ -162,6 +168,7 @@ struct smpp_carrier_options {
     enum smpp_validity validity;
     enum smpp_messaging_mode messaging_mode;
     uint8_t registered_delivery;
+    enum smpp_long_message long_message;
     bool user_message_reference; /* each submit carries a number of its own, that of receipts */
     enum smpp_receipt_dates receipt_dates;
     int32_t receipt_utc_offset_min; /* time zone of the dates in receipts */
@@ -201,7 +208,8 @@ enum smpp_outcome {
     SMPP_ACCEPTED,      /* submit_sm_resp ESME_ROK */
     SMPP_THROTTLED_OUT, /* still throttled at the deadline */
     SMPP_REFUSED,       /* an error status, or generic_nack */
-    SMPP_UNKNOWN,       /* octets left, no answer: not to be repeated blindly */
+    SMPP_UNKNOWN,       /* octets left and no answer, or some parts of a long message were accepted
+                           and others not sent: not to be repeated blindly */
     SMPP_NOT_SENT,      /* not one octet reached the kernel */
 };
 const char *smpp_outcome_name(enum smpp_outcome outcome);
@@ -322,7 +330,11 @@ bool smpp_carrier_is_ready(const struct smpp_carrier *c);
 /*
  * 0: cb will be called once.  Negative: it will not.  ERR_UNAVAILABLE (not up),
  * ERR_FULL (max_queue), ERR_INVALID (an address or text that cannot be encoded), ERR_TOOLONG
- * (more than one segment), ERR_CLOSED (draining), ERR_NOMEM.
+ * (more than max_segments, or than message_payload takes), ERR_CLOSED (draining), ERR_NOMEM.
+ *
+ * A message of several segments sends its parts one after the other, each after the answer to the
+ * one before, over one bind as long as that is BOUND, and ahead of other messages.  A throttled
+ * part is tried again alone; the first that is refused ends the message as SMPP_REFUSED.
  */
 int smpp_submit(struct smpp_carrier *c, const struct smpp_message *message, smpp_submit_cb cb,
                 void *arg) __attribute__((warn_unused_result));
@@ -372,10 +384,10 @@ int smpp_cancel(struct smpp_carrier *c, const struct smpp_message_ref *message, 
 /* Answers a receipt or a mobile-originated message; status 0 is ESME_ROK. */
 void smpp_delivery_done(struct smpp_carrier *c, struct smpp_delivery handle, uint32_t status);
 
-/* Stop taking messages, wait for the window, unbind; cb once when every bind is CLOSED, at the
- * latest after response_timeout_ms + unbind_timeout_ms, twice the latter with pairs, whose
- * receivers follow their transmitters.  What still waits in the queue ends as SMPP_NOT_SENT in the
- * next loop turn.  Only the first call counts. */
+/* Stop taking messages, finish those of which a part went out, unbind; cb once when every bind is
+ * CLOSED, at the latest after response_timeout_ms + unbind_timeout_ms, twice the latter with pairs,
+ * whose receivers follow their transmitters.  What still waits in the queue ends as SMPP_NOT_SENT
+ * in the next loop turn.  Only the first call counts. */
 void smpp_carrier_drain(struct smpp_carrier *c, void (*cb)(void *arg), void *arg);
 /* Outstanding submits get their callback (UNKNOWN or NOT_SENT) before this returns. */
 void smpp_carrier_free(struct smpp_carrier *c);

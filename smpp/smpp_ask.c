@@ -78,7 +78,7 @@ uint32_t smpp_asks_sequence(struct smpp_session *s)
 /* Whatever its rate. */
 static bool has_place(const struct smpp_session *s)
 {
-    return s->state == SMPP_BOUND && !s->draining && s->pace == SMPP_PACE_FREE &&
+    return s->state == SMPP_BOUND && !s->draining && !s->begun && s->pace == SMPP_PACE_FREE &&
            s->asks.n < SMPP_ASKS_PER_BIND && s->asks.paused_until.us == 0 &&
            smpp_conn_is_writable(s->conn);
 }
@@ -275,10 +275,11 @@ static struct smpp_ask *dequeue(struct smpp_ask_queue *q)
 /* When the rates let one go; us 0: something else has to happen first, a session tells. */
 static struct mono next_token(const struct smpp_carrier *c)
 {
-    struct mono now = mono_now(), at = {0}, all = smpp_bucket_next(&c->bucket, now);
+    struct mono now = mono_now(), at = {0}, all = smpp_bucket_next(&c->bucket, ASK_SEGMENTS, now);
     for (uint32_t i = 0; i < c->n_links && !c->queue; i++) {
         struct smpp_session *s = smpp_carrier_sender(c, i);
-        struct mono due = s && has_place(s) ? smpp_rate_next(&s->rate, now) : (struct mono){0};
+        struct mono due = s && has_place(s) ? smpp_rate_next(&s->rate, ASK_SEGMENTS, now)
+                                            : (struct mono){0};
         if (due.us && (at.us == 0 || due.us < at.us))
             at = due;
     }

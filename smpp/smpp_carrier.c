@@ -7,62 +7,7 @@
 #include "smpp/smpp_receipt.h"
 
 #include <event2/event.h>
-#include <event2/util.h>
 #include <stdlib.h>
-
-/* --- entries --- */
-
-static struct smpp_slab *untouched(const struct smpp_carrier *c)
-{
-    struct smpp_slab *s = c->slabs;
-    while (s && s->used == s->size)
-        s = s->next;
-    return s;
-}
-
-static bool has_entry(const struct smpp_carrier *c)
-{
-    return c->spare || untouched(c);
-}
-
-static struct smpp_entry *entry_take(struct smpp_carrier *c)
-{
-    struct smpp_entry *e = c->spare;
-    struct smpp_slab *s = e ? NULL : untouched(c);
-    if (e)
-        LL_DELETE(c->spare, e);
-    else if (s)
-        e = &s->entries[s->used++];
-    return e;
-}
-
-static void entry_release(struct smpp_carrier *c, struct smpp_entry *e)
-{
-    secret_wipe(&e->text, sizeof e->text);
-    LL_PREPEND(c->spare, e);
-}
-
-static void finish(struct smpp_carrier *c, struct smpp_entry *e, const struct smpp_result *result)
-{
-    struct smpp_result r = *result;
-    smpp_submit_cb cb = e->cb;
-    void *arg = e->arg;
-    smpp_entry_tell(e, &r);
-    entry_release(c, e);
-    cb(arg, &r);
-}
-
-static void finish_unsent(struct smpp_carrier *c, struct smpp_entry *e, const char *reason)
-{
-    bool throttled = e->throttle_status != 0;
-    struct smpp_result r = {
-        .outcome = throttled ? SMPP_THROTTLED_OUT : SMPP_NOT_SENT,
-        .status = e->throttle_status,
-        .reason = reason,
-        .rtt_us = -1,
-    };
-    finish(c, e, &r);
-}
 
 /* --- who sends --- */
 
@@ -75,148 +20,13 @@ struct smpp_session *smpp_carrier_sender(const struct smpp_carrier *c, uint32_t 
                                                                                            : NULL;
 }
 
-/* --- queue --- */
-
-static struct mono later_of(struct mono a, struct mono b)
-{
-    return a.us > b.us ? a : b;
-}
-
-/* When the rates let a bind take a message that has room for one; us 0: no bind has. */
-static struct mono next_token(const struct smpp_carrier *c)
-{
-    struct mono at = {0};
-    for (uint32_t i = 0; i < c->n_links; i++) {
-        struct smpp_session *s = smpp_carrier_sender(c, i);
-        struct mono due = s ? smpp_session_due(s) : (struct mono){0};
-        if (due.us && (at.us == 0 || due.us < at.us))
-            at = due;
-    }
-    return at.us ? later_of(at, smpp_bucket_next(&c->bucket, mono_now())) : at;
-}
-
-/* Never later than needed; it may fire early and is armed anew then. */
-static void arm(struct smpp_carrier *c)
-{
-    if (!c->queue || c->freed) {
-        event_del(c->timer);
-        c->timer_at.us = 0;
-        return;
-    }
-    struct mono at = c->queue->deadline, token = next_token(c);
-    if (token.us && token.us < at.us)
-        at = token;
-    if (c->timer_at.us && c->timer_at.us <= at.us)
-        return;
-    struct timeval tv = smpp_timeval_us(mono_diff_us(at, mono_now()));
-    event_add(c->timer, &tv);
-    c->timer_at = at;
-}
-
-static void enqueue(struct smpp_carrier *c, struct smpp_entry *e)
-{
-    struct smpp_entry *after = c->queue ? c->queue->prev : NULL;
-    while (after && after->deadline.us > e->deadline.us)
-        after = after == c->queue ? NULL : after->prev;
-    if (after)
-        DL_APPEND_ELEM(c->queue, after, e);
-    else
-        DL_PREPEND(c->queue, e);
-    c->queued++;
-    if (c->queue == e)
-        arm(c);
-}
-
-static struct smpp_entry *dequeue(struct smpp_carrier *c, struct smpp_entry *e)
-{
-    DL_DELETE(c->queue, e);
-    c->queued--;
-    return e;
-}
-
-static void fail_queue(struct smpp_carrier *c, const char *reason)
-{
-    while (c->queue)
-        finish_unsent(c, dequeue(c, c->queue), reason);
-    arm(c);
-}
-
-/* The bind with the most room; among equals they take turns. */
-static struct smpp_session *roomiest(const struct smpp_carrier *c)
-{
-    struct smpp_session *best = NULL;
-    uint32_t most = 0;
-    if (c->bucket.rate && smpp_bucket_room(&c->bucket, mono_now()) == 0)
-        return NULL;
-    for (uint32_t i = 1; i <= c->n_links; i++) {
-        struct smpp_session *s = smpp_carrier_sender(c, (c->served + i) % c->n_links);
-        uint32_t room = s ? smpp_session_room(s) : 0;
-        if (room > most) {
-            most = room;
-            best = s;
-        }
-    }
-    return best;
-}
-
-static int give(struct smpp_carrier *c, struct smpp_session *s, struct smpp_entry *e)
-{
-    int err = smpp_session_send(s, e);
-    if (err)
-        return err;
-    smpp_bucket_spend(&c->bucket, SMPP_SEGMENTS, e->written);
-    c->served = s->nth;
-    return 0;
-}
-
-static void expire(struct smpp_carrier *c)
-{
-    struct mono now = mono_now();
-    /* Counted, because a callback may put a message that is overdue already. */
-    for (uint32_t n = c->queued; n > 0 && c->queue; n--) {
-        if (!mono_is_past(c->queue->deadline, now))
-            return;
-        finish_unsent(c, dequeue(c, c->queue), "deadline reached in the queue");
-    }
-}
-
-/*
- * The most urgent.  A probe shall tell whether the bind is throttled still, and not whether one
- * recipient is (RMSGQFUL can mean either), so it is one that was never throttled where there is
- * one.
- */
-static struct smpp_entry *next_for(const struct smpp_carrier *c, const struct smpp_session *s)
-{
-    struct smpp_entry *e = c->queue;
-    if (s->pace == SMPP_PACE_PROBE)
-        while (e && e->throttle_status != 0)
-            e = e->next;
-    return e ? e : c->queue;
-}
-
-static void pump(struct smpp_carrier *c)
-{
-    struct smpp_session *s;
-    if (!c->queue)
-        return;
-    expire(c);
-    /* What is overdue was put by a callback of expire(): the timer has it. */
-    while (c->queue && !c->freed && !mono_is_past(c->queue->deadline, mono_now()) &&
-           (s = roomiest(c))) {
-        struct smpp_entry *e = dequeue(c, next_for(c, s));
-        if (give(c, s, e) != 0)
-            finish_unsent(c, e, "cannot be encoded");
-    }
-    arm(c);
-}
-
 static void timer_cb(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
     struct smpp_carrier *c = arg;
     c->timer_at.us = 0;
-    pump(c);
+    smpp_queue_pump(c);
     smpp_asks_pump(c);
 }
 
@@ -240,7 +50,7 @@ static bool is_closed(const struct smpp_carrier *c)
 
 static void drain_step(struct smpp_carrier *c)
 {
-    fail_queue(c, "draining");
+    smpp_queue_fail(c, "draining");
     smpp_asks_fail(c, "draining");
     for (uint32_t i = 0; i < c->n_links && !c->freed; i++)
         smpp_carrier_drain_link(c, i);
@@ -261,7 +71,7 @@ static void turn_cb(evutil_socket_t fd, short what, void *arg)
     }
     smpp_carrier_trim(c);
     if (!c->freed)
-        pump(c);
+        smpp_queue_pump(c);
     smpp_asks_pump(c);
 }
 
@@ -292,23 +102,19 @@ static void state_cb(void *owner, const struct smpp_session *s, enum smpp_state 
 
 static void done_cb(void *owner, struct smpp_entry *e, const struct smpp_result *r)
 {
-    finish(owner, e, r);
+    smpp_queue_finish(owner, e, r);
 }
 
 static void back_cb(void *owner, struct smpp_entry *e)
 {
-    struct smpp_carrier *c = owner;
-    if (c->draining || c->freed)
-        finish_unsent(c, e, "draining");
-    else
-        enqueue(c, e);
+    smpp_queue_back(owner, e);
 }
 
 static void room_cb(void *owner)
 {
     struct smpp_carrier *c = owner;
     if (!c->freed)
-        pump(c);
+        smpp_queue_pump(c);
     smpp_asks_pump(c);
 }
 
@@ -404,7 +210,7 @@ struct smpp_carrier *smpp_carrier_new(struct event_base *base, struct reap *reap
     }
     c->env = (struct smpp_session_env){base, reap, dns, &c->config, &session_ops, c};
     c->events = *events;
-    evutil_secure_rng_get_bytes(&c->next_reference, sizeof c->next_reference);
+    smpp_references_init(&c->references);
     smpp_bucket_init(&c->bucket, c->config.o.rate, mono_now());
     c->timer = event_new(base, -1, 0, timer_cb, c);
     c->turn = event_new(base, -1, 0, turn_cb, c);
@@ -431,7 +237,7 @@ void smpp_carrier_free(struct smpp_carrier *c)
     c->freed = true;
     for (uint32_t i = 0; i < c->n_links; i++)
         smpp_link_stop(c->links[i]);
-    fail_queue(c, "stopped");
+    smpp_queue_fail(c, "stopped");
     smpp_asks_fail(c, "stopped");
     event_del(c->turn);
     event_del(c->mo_timer);
@@ -456,21 +262,8 @@ bool smpp_carrier_is_up(const struct smpp_carrier *c)
 
 bool smpp_carrier_is_ready(const struct smpp_carrier *c)
 {
-    return !c->draining && !c->freed && c->queued < c->config.o.max_queue && has_entry(c) &&
-           smpp_carrier_is_up(c);
-}
-
-/* At once when a bind has room and nobody is in front. */
-static int send_or_queue(struct smpp_carrier *c, struct smpp_entry *e)
-{
-    bool overdue = mono_is_past(e->deadline, mono_now());
-    struct smpp_session *s = c->queue || overdue ? NULL : roomiest(c);
-    if (s)
-        return give(c, s, e);
-    if (c->queued >= c->config.o.max_queue)
-        return ERR_FULL;
-    enqueue(c, e);
-    return 0;
+    return !c->draining && !c->freed && c->queued < c->config.o.max_queue &&
+           smpp_queue_has_entry(c) && smpp_carrier_is_up(c);
 }
 
 int smpp_submit(struct smpp_carrier *c, const struct smpp_message *message, smpp_submit_cb cb,
@@ -480,17 +273,16 @@ int smpp_submit(struct smpp_carrier *c, const struct smpp_message *message, smpp
         return ERR_CLOSED;
     if (!smpp_carrier_is_up(c))
         return ERR_UNAVAILABLE;
-    struct smpp_entry *e = entry_take(c);
+    struct smpp_entry *e = smpp_queue_entry(c);
     if (!e)
         return ERR_FULL;
     e->cb = cb;
     e->arg = arg;
-    e->reference = c->config.o.user_message_reference ? c->next_reference++ : -1;
-    int err = smpp_entry_fill(e, &c->config.o, message);
+    int err = smpp_entry_fill(e, &c->config.o, message, &c->references);
     if (!err)
-        err = send_or_queue(c, e);
+        err = smpp_queue_submit(c, e);
     if (err)
-        entry_release(c, e);
+        smpp_queue_release(c, e);
     return err;
 }
 

@@ -1,6 +1,6 @@
 /*
- * The insides of a carrier, for smpp_carrier.c (messages, draining, life), smpp_update.c (other
- * options for a running one) and smpp_mo.c (messages from handsets).
+ * The insides of a carrier, for smpp_carrier.c (draining, life), smpp_queue.c (messages),
+ * smpp_update.c (other options for a running one) and smpp_mo.c (messages from handsets).
  *
  * Messages wait in the queue in the order of their deadlines, so the first is both the most
  * urgent and the first to expire: one timer watches it, and wakes for the next message that the
@@ -38,7 +38,7 @@ struct smpp_carrier {
     uint32_t queued;
     struct smpp_bucket bucket; /* of all binds together */
     uint32_t served;           /* the link that got the last message */
-    uint16_t next_reference;   /* user_message_reference; begins anywhere */
+    struct smpp_references references;
     struct smpp_ask_queue asks;
     struct event *timer;    /* for the deadline of the first in the queue, or for the next token */
     struct mono timer_at;   /* us 0: not armed */
@@ -78,5 +78,23 @@ void smpp_carrier_mo(struct smpp_carrier *c, struct smpp_session *s, const struc
 void smpp_carrier_mo_flush(struct smpp_carrier *c);
 /* Drops it. */
 void smpp_carrier_mo_clear(struct smpp_carrier *c);
+
+/* --- smpp_queue.c: entries, those that wait, and who gets them --- */
+
+/* NULL: all are taken. */
+struct smpp_entry *smpp_queue_entry(struct smpp_carrier *c);
+bool smpp_queue_has_entry(const struct smpp_carrier *c);
+/* Wiped; its caller is told nothing. */
+void smpp_queue_release(struct smpp_carrier *c, struct smpp_entry *e);
+/* At once when a bind has room and nobody is in front; ERR_FULL, ERR_INVALID: it is not taken. */
+int smpp_queue_submit(struct smpp_carrier *c, struct smpp_entry *e)
+    __attribute__((warn_unused_result));
+/* From a bind that did not send it, was throttled, or is gone between two of its parts. */
+void smpp_queue_back(struct smpp_carrier *c, struct smpp_entry *e);
+/* Sends what can go, and gives up what has waited too long. */
+void smpp_queue_pump(struct smpp_carrier *c);
+void smpp_queue_finish(struct smpp_carrier *c, struct smpp_entry *e, const struct smpp_result *r);
+/* Everything that waits for a bind. */
+void smpp_queue_fail(struct smpp_carrier *c, const char *reason);
 
 #endif

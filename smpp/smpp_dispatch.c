@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "smpp/smpp_const.h"
+#include "smpp/smpp_long.h"
 
 #include <stdio.h>
 
@@ -93,12 +94,15 @@ static void answered(struct smpp_session *s, struct smpp_entry *e, const struct 
     if (r.outcome == SMPP_REFUSED && r.status_class == SMPP_CLASS_THROTTLE) {
         e->throttle_status = r.status;
         smpp_session_throttle(s, e);
-        s->env.ops->back_cb(s->env.owner, e);
+        smpp_session_go_on(s, e);
     } else {
         if (r.outcome == SMPP_REFUSED)
             s->counts.errors++;
         smpp_session_took(s, e);
-        s->env.ops->done_cb(s->env.owner, e, &r);
+        if (r.outcome == SMPP_ACCEPTED && e->parts && smpp_long_took(e->parts, r.message_id))
+            smpp_session_go_on(s, e);
+        else
+            s->env.ops->done_cb(s->env.owner, e, &r);
     }
     smpp_session_left(s, sequence);
 }
@@ -113,9 +117,8 @@ static void on_submit_resp(struct smpp_session *s, const struct smpp_pdu *pdu)
         answered(s, e, pdu);
     } else if (smpp_window_take_late(&s->window, pdu->sequence_number, &late)) {
         struct smpp_result r = result_of(s, pdu, late.written);
-        r.parts = 1;
-        r.part_ids = &r.message_id;
-        r.reference = late.reference;
+        struct smpp_str ids[SMPP_SEGMENTS_MAX];
+        smpp_late_tell(&late, ids, &r);
         s->counts.responses++;
         s->mute_since.us = 0;
         s->env.ops->late_cb(s->env.owner, late.arg, &r);

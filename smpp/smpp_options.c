@@ -138,6 +138,8 @@ static int check_version(struct smpp_carrier_options *o)
         return 0;
     if (o->interface_version != 0x33 || o->mode == SMPP_TRANSCEIVER)
         return refuse(o, "interface_version");
+    if (o->long_message != SMPP_LONG_UDH)
+        return refuse(o, "long_message");
     return o->user_message_reference ? refuse(o, "user_message_reference") : 0;
 }
 

@@ -61,11 +61,17 @@ uint32_t smpp_bucket_room(const struct smpp_bucket *b, struct mono now)
     return left > 0 ? (uint32_t)(left / b->step_ns) : 0;
 }
 
-struct mono smpp_bucket_next(const struct smpp_bucket *b, struct mono now)
+uint32_t smpp_bucket_fit(const struct smpp_bucket *b, uint32_t segments, struct mono now)
+{
+    uint32_t room = smpp_bucket_room(b, now);
+    return room < segments && b->burst < segments ? room == b->burst : room / segments;
+}
+
+struct mono smpp_bucket_next(const struct smpp_bucket *b, uint32_t segments, struct mono now)
 {
     if (b->rate == 0)
         return now;
-    int64_t at = b->full_at_ns - (b->burst - 1) * b->step_ns;
+    int64_t at = b->full_at_ns - (b->burst - lower(segments, b->burst)) * b->step_ns;
     return (struct mono){(at + NS_PER_US - 1) / NS_PER_US};
 }
 
@@ -166,10 +172,16 @@ uint32_t smpp_rate_room(struct smpp_rate *r, struct mono now)
     return smpp_bucket_room(&r->bucket, now);
 }
 
-struct mono smpp_rate_next(struct smpp_rate *r, struct mono now)
+uint32_t smpp_rate_fit(struct smpp_rate *r, uint32_t segments, struct mono now)
 {
     rise(r, now);
-    return smpp_bucket_next(&r->bucket, now);
+    return smpp_bucket_fit(&r->bucket, segments, now);
+}
+
+struct mono smpp_rate_next(struct smpp_rate *r, uint32_t segments, struct mono now)
+{
+    rise(r, now);
+    return smpp_bucket_next(&r->bucket, segments, now);
 }
 
 void smpp_rate_spend(struct smpp_rate *r, uint32_t segments, struct mono now)

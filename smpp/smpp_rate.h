@@ -45,8 +45,10 @@ void smpp_bucket_init(struct smpp_bucket *b, uint32_t rate, struct mono now);
 void smpp_bucket_set(struct smpp_bucket *b, uint32_t rate, struct mono now);
 /* Segments that may go now; UINT32_MAX: no limit. */
 uint32_t smpp_bucket_room(const struct smpp_bucket *b, struct mono now);
-/* When the next one may go; not later than now: at once. */
-struct mono smpp_bucket_next(const struct smpp_bucket *b, struct mono now);
+/* Messages of so many segments that may go now. */
+uint32_t smpp_bucket_fit(const struct smpp_bucket *b, uint32_t segments, struct mono now);
+/* When the next of them may go; not later than now: at once. */
+struct mono smpp_bucket_next(const struct smpp_bucket *b, uint32_t segments, struct mono now);
 void smpp_bucket_spend(struct smpp_bucket *b, uint32_t segments, struct mono now);
 
 struct smpp_rate {
@@ -67,7 +69,8 @@ void smpp_rate_init(struct smpp_rate *r, uint32_t limit, struct mono now);
 void smpp_rate_limit(struct smpp_rate *r, uint32_t limit, struct mono now);
 /* As of the bucket; they let the rate rise first. */
 uint32_t smpp_rate_room(struct smpp_rate *r, struct mono now);
-struct mono smpp_rate_next(struct smpp_rate *r, struct mono now);
+uint32_t smpp_rate_fit(struct smpp_rate *r, uint32_t segments, struct mono now);
+struct mono smpp_rate_next(struct smpp_rate *r, uint32_t segments, struct mono now);
 void smpp_rate_spend(struct smpp_rate *r, uint32_t segments, struct mono now);
 /* The peer took them; when they had been written. */
 void smpp_rate_taken(struct smpp_rate *r, uint32_t segments, struct mono written, struct mono now);

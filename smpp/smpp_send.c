@@ -4,8 +4,9 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/secret.h"
+#include "base/table.h"
 #include "smpp/smpp_const.h"
-#include "smpp/smpp_encode.h"
+#include "smpp/smpp_long.h"
 
 #define CONGESTED 90 /* congestion_state from which a peer asks for less (SMPP 5.0, 4.8.4.18) */
 
@@ -52,10 +53,13 @@ void smpp_session_bind(struct smpp_session *s)
     smpp_conn_commit(s->conn, len);
 }
 
+/* --- submits --- */
+
 /* Room whatever the rate. */
-static uint32_t window_room(const struct smpp_session *s)
+static uint32_t window_room(const struct smpp_session *s, const struct smpp_entry *e)
 {
-    if (s->state != SMPP_BOUND || s->draining || !smpp_conn_is_writable(s->conn))
+    if (s->state != SMPP_BOUND || (s->draining && !smpp_entry_is_begun(e)) ||
+        !smpp_conn_is_writable(s->conn))
         return 0;
     /* More than size after an update with a smaller one. */
     uint32_t room = s->window.in_flight < s->window.size ? s->window.size - s->window.in_flight : 0;
@@ -64,18 +68,19 @@ static uint32_t window_room(const struct smpp_session *s)
     return s->pace == SMPP_PACE_PROBE ? 1 : 0;
 }
 
-uint32_t smpp_session_room(struct smpp_session *s)
+uint32_t smpp_session_room(struct smpp_session *s, const struct smpp_entry *e)
 {
-    uint32_t room = window_room(s);
+    uint32_t room = window_room(s, e);
     if (room == 0 || s->rate.current == 0)
         return room;
-    uint32_t paced = smpp_rate_room(&s->rate, mono_now()) / SMPP_SEGMENTS;
+    uint32_t paced = smpp_rate_fit(&s->rate, smpp_entry_cost(e), mono_now());
     return paced < room ? paced : room;
 }
 
-struct mono smpp_session_due(struct smpp_session *s)
+struct mono smpp_session_due(struct smpp_session *s, const struct smpp_entry *e)
 {
-    return window_room(s) ? smpp_rate_next(&s->rate, mono_now()) : (struct mono){0};
+    return window_room(s, e) ? smpp_rate_next(&s->rate, smpp_entry_cost(e), mono_now())
+                             : (struct mono){0};
 }
 
 static void put_validity(const struct smpp_session *s, const struct smpp_entry *e, char out[17])
@@ -90,23 +95,12 @@ static void put_validity(const struct smpp_session *s, const struct smpp_entry *
         smpp_encode_validity_absolute(wall_ms() + left, out);
 }
 
-/* As it stands in the PDU; packed is used where it has to be packed. */
-static struct smpp_str octets_of(const struct smpp_text *text, uint8_t packed[SMPP_TEXT_MAX])
-{
-    if (!text->is_packed)
-        return (struct smpp_str){(const char *)text->octets, text->len};
-    return (struct smpp_str){(const char *)packed,
-                             smpp_text_pack(text->octets, text->len, 0, packed)};
-}
-
 static int encode(struct smpp_session *s, const struct smpp_entry *e, size_t *len)
 {
     const struct smpp_carrier_options *o = options(s);
     char validity[17];
-    uint8_t packed[SMPP_TEXT_MAX];
-    struct smpp_str octets = octets_of(&e->text, packed);
-    struct smpp_put_tlv reference = {.tag = SMPP_TLV_USER_MESSAGE_REFERENCE,
-                                     .number = (uint16_t)e->reference};
+    struct smpp_body body;
+    smpp_body_fill(&body, e);
     put_validity(s, e, validity);
     struct smpp_submit_fields f = {
         .service_type = o->service_type ? o->service_type : "",
@@ -116,38 +110,37 @@ static int encode(struct smpp_session *s, const struct smpp_entry *e, size_t *le
         .dest_ton = o->dest_ton,
         .dest_npi = o->dest_npi,
         .destination = e->destination,
-        .esm_class = (uint8_t)o->messaging_mode,
+        .esm_class = (uint8_t)(o->messaging_mode | body.esm_class),
         .validity_period = validity,
         .registered_delivery = o->registered_delivery,
         .data_coding = e->text.data_coding,
-        .short_message = (const uint8_t *)octets.p,
-        .sm_length = octets.len,
-        .tlvs = &reference,
-        .n_tlvs = e->reference >= 0,
+        .short_message = body.p,
+        .sm_length = body.len,
+        .tlvs = body.tlvs,
+        .n_tlvs = body.n_tlvs,
     };
     uint8_t *p = smpp_conn_reserve(s->conn, SMPP_ENCODE_MAX);
     int err = smpp_encode_submit_sm(&f, e->sequence, p, SMPP_ENCODE_MAX, len);
     if (err)
         secret_wipe(p, SMPP_ENCODE_MAX);
-    if (e->text.is_packed)
-        secret_wipe(packed, sizeof packed);
+    smpp_body_wipe(&body);
     return err;
 }
 
 int smpp_session_send(struct smpp_session *s, struct smpp_entry *e)
 {
     size_t len;
-    if (smpp_session_room(s) == 0)
+    if (smpp_session_room(s, e) == 0)
         return ERR_FULL;
     e->sequence = smpp_asks_sequence(s);
     if (encode(s, e, &len) != 0)
         return ERR_INVALID;
     e->offset = smpp_output_data_end(&s->conn->out);
     e->written = mono_now();
-    e->expires = mono_add_ms(e->written, options(s)->response_timeout_ms);
+    e->expires = smpp_session_expiry(s, e->written);
     smpp_conn_commit(s->conn, len);
     smpp_window_put(&s->window, e);
-    smpp_rate_spend(&s->rate, SMPP_SEGMENTS, e->written);
+    smpp_rate_spend(&s->rate, smpp_entry_cost(e), e->written);
     s->counts.submits++;
     if (s->pace == SMPP_PACE_PROBE) {
         s->pace = SMPP_PACE_WAIT;
@@ -155,6 +148,62 @@ int smpp_session_send(struct smpp_session *s, struct smpp_entry *e)
     }
     smpp_session_arm(s);
     return 0;
+}
+
+/* --- messages that are begun --- */
+
+struct mono smpp_session_expiry(const struct smpp_session *s, struct mono written)
+{
+    struct mono at = mono_add_ms(written, options(s)->response_timeout_ms);
+    return s->draining && s->drain_until.us < at.us ? s->drain_until : at;
+}
+
+void smpp_session_hold(struct smpp_session *s, struct smpp_entry *e)
+{
+    e->parts->is_held = true;
+    smpp_entry_insert(&s->begun, e);
+    smpp_session_arm(s);
+}
+
+struct smpp_entry *smpp_session_release(struct smpp_session *s, struct smpp_entry *e)
+{
+    DL_DELETE(s->begun, e);
+    e->parts->is_held = false;
+    return e;
+}
+
+void smpp_session_go_on(struct smpp_session *s, struct smpp_entry *e)
+{
+    if (smpp_entry_is_begun(e) && s->state == SMPP_BOUND)
+        smpp_session_hold(s, e);
+    else
+        s->env.ops->back_cb(s->env.owner, e);
+}
+
+void smpp_session_give_back(struct smpp_session *s)
+{
+    while (s->begun)
+        s->env.ops->back_cb(s->env.owner, smpp_session_release(s, s->begun));
+}
+
+struct mono smpp_session_begun_due(const struct smpp_session *s)
+{
+    if (!s->begun)
+        return (struct mono){0};
+    struct mono at = s->begun->deadline;
+    return s->draining && s->drain_until.us < at.us ? s->drain_until : at;
+}
+
+void smpp_session_check_begun(struct smpp_session *s, struct mono now)
+{
+    uint32_t over = 0;
+    for (; s->begun && mono_is_past(smpp_session_begun_due(s), now); over++)
+        smpp_session_in_doubt(s, smpp_session_release(s, s->begun), "no time for all its parts");
+    if (over == 0)
+        return;
+    LOG(LOG_LV_WARN, s->id, "submits_in_doubt", KV_I("count", over), KV_S("reason", "parts_left"));
+    smpp_session_unbind_when_empty(s);
+    s->env.ops->room_cb(s->env.owner); /* they were in front */
 }
 
 void smpp_session_answer(struct smpp_session *s, struct smpp_delivery handle, uint32_t status)
@@ -185,7 +234,7 @@ void smpp_session_throttle(struct smpp_session *s, const struct smpp_entry *e)
 void smpp_session_took(struct smpp_session *s, const struct smpp_entry *e)
 {
     struct mono now = mono_now();
-    smpp_rate_taken(&s->rate, SMPP_SEGMENTS, e->written, now);
+    smpp_rate_taken(&s->rate, smpp_entry_cost(e), e->written, now);
     if (s->pace != SMPP_PACE_WAIT || s->probe != e->sequence)
         return;
     s->pace = SMPP_PACE_FREE;

@@ -72,6 +72,7 @@ static struct mono next_due(const struct smpp_session *s)
 {
     struct mono at = s->state_until;
     struct smpp_entry *oldest = smpp_window_oldest(&s->window);
+    earlier(&at, smpp_session_begun_due(s));
     earlier(&at, link_due(s));
     if (oldest)
         earlier(&at, oldest->expires);
@@ -144,11 +145,13 @@ void smpp_session_pull_back(struct smpp_session *s)
         s->counts.submits--;
         if (s->pace == SMPP_PACE_WAIT && s->probe == sequence)
             s->pace = SMPP_PACE_PROBE;
-        s->env.ops->back_cb(s->env.owner, e);
+        smpp_session_go_on(s, e);
     }
+    if (s->state != SMPP_BOUND)
+        smpp_session_give_back(s);
 }
 
-static void in_doubt(struct smpp_session *s, struct smpp_entry *e, const char *reason)
+void smpp_session_in_doubt(struct smpp_session *s, struct smpp_entry *e, const char *reason)
 {
     struct smpp_result r = {
         .outcome = SMPP_UNKNOWN, .reason = reason, .rtt_us = -1, .bind = s->bind};
@@ -163,7 +166,7 @@ static void settle_window(struct smpp_session *s)
     while ((e = smpp_window_oldest(&s->window))) {
         smpp_window_take(&s->window, e->sequence);
         lost++;
-        in_doubt(s, e, "connection ended before the answer");
+        smpp_session_in_doubt(s, e, "connection ended before the answer");
     }
     if (lost)
         LOG(LOG_LV_WARN, s->id, "submits_in_doubt", KV_I("count", lost),
@@ -211,9 +214,9 @@ static enum smpp_end end_of(const struct smpp_session *s)
 
 /* --- unbinding --- */
 
-static void unbind_when_empty(struct smpp_session *s)
+void smpp_session_unbind_when_empty(struct smpp_session *s)
 {
-    if (s->state != SMPP_BOUND || !s->draining || s->window.in_flight > 0)
+    if (s->state != SMPP_BOUND || !s->draining || s->window.in_flight > 0 || s->begun)
         return;
     s->unbind_sequence = smpp_window_sequence(&s->window);
     smpp_session_reply(s, SMPP_UNBIND, 0, s->unbind_sequence);
@@ -225,17 +228,20 @@ void smpp_session_left(struct smpp_session *s, uint32_t sequence)
     /* The probe went unanswered or was refused: try the next one. */
     if (s->pace == SMPP_PACE_WAIT && s->probe == sequence)
         s->pace = SMPP_PACE_PROBE;
-    unbind_when_empty(s);
+    smpp_session_unbind_when_empty(s);
     s->env.ops->room_cb(s->env.owner);
 }
 
 void smpp_session_drain(struct smpp_session *s)
 {
+    if (!s->draining)
+        s->drain_until = mono_add_ms(mono_now(), options(s)->response_timeout_ms);
     s->stopping = s->draining = true;
+    smpp_session_arm(s);
     if (s->state == SMPP_IDLE)
         smpp_session_set_state(s, SMPP_CLOSED, "drained", 0);
     else if (s->state == SMPP_BOUND)
-        unbind_when_empty(s);
+        smpp_session_unbind_when_empty(s);
     else if (s->state != SMPP_UNBINDING)
         smpp_session_end(s, SMPP_END_STOPPED, "drained", 0);
 }
@@ -293,7 +299,7 @@ static void blocked_cb(void *arg)
 {
     struct smpp_session *s = arg;
     smpp_session_pull_back(s);
-    unbind_when_empty(s);
+    smpp_session_unbind_when_empty(s);
     s->env.ops->room_cb(s->env.owner); /* other binds may take it */
 }
 
@@ -462,7 +468,7 @@ static void check_window(struct smpp_session *s, struct mono now)
         written = e->written;
         if (!s->mute_since.us)
             s->mute_since = written;
-        in_doubt(s, e, "no answer in time");
+        smpp_session_in_doubt(s, e, "no answer in time");
         smpp_session_left(s, sequence);
     }
     if (!expired)
@@ -488,6 +494,7 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
     struct mono now = mono_now();
     s->timer_at.us = 0;
     check_window(s, now);
+    smpp_session_check_begun(s, now);
     smpp_asks_check(s, now);
     check_pace(s, now);
     check_state(s, now);

@@ -114,9 +114,13 @@ struct smpp_session {
     struct mono pace_until;
     uint32_t probe; /* sequence number of the probe */
 
-    bool draining; /* no new submits; unbinds when the window is empty */
-    bool stopping; /* the end of this attempt is CLOSED */
+    bool draining;           /* no new messages; unbinds when those that are begun have ended */
+    bool stopping;           /* the end of this attempt is CLOSED */
+    struct mono drain_until; /* while draining: no answer counts after that */
     struct smpp_window window;
+    /* BOUND only.  Messages of which a part was accepted here and the next one waits: they go on
+     * ahead of all others, also while draining. In the order of their deadlines. */
+    struct smpp_entry *begun;
     struct smpp_asks asks;
     struct smpp_counts counts;
     int64_t rtt_us; /* of the last answered submit, -1: none yet */
@@ -130,17 +134,22 @@ int smpp_session_init(struct smpp_session *s, const struct smpp_session_env *env
 void smpp_session_name(const struct smpp_session *s, char *out, size_t size);
 /* In IDLE: resolve or connect, as host asks; nth picks among the addresses of a name. */
 void smpp_session_start(struct smpp_session *s, const char *host, uint32_t nth);
-/* How many messages it would take now. */
-uint32_t smpp_session_room(struct smpp_session *s);
-/* When its rate lets it take one; us 0: something else has to happen first, room_cb tells. */
-struct mono smpp_session_due(struct smpp_session *s);
+/* How many messages such as this it would take now; a begun one counts for itself. */
+uint32_t smpp_session_room(struct smpp_session *s, const struct smpp_entry *e);
+/* When its rate lets it take this; us 0: something else has to happen first, room_cb tells. */
+struct mono smpp_session_due(struct smpp_session *s, const struct smpp_entry *e);
+/* A begun message waits here, in BOUND, until it is released, its time is over (done_cb) or the
+ * session is no longer BOUND (back_cb). */
+void smpp_session_hold(struct smpp_session *s, struct smpp_entry *e);
+struct smpp_entry *smpp_session_release(struct smpp_session *s, struct smpp_entry *e);
 /* With room: 0, and the entry is the session's; else ERR_FULL, or ERR_INVALID when it cannot be
  * encoded. */
 int smpp_session_send(struct smpp_session *s, struct smpp_entry *e)
     __attribute__((warn_unused_result));
 /* Answers a delivery; nothing happens when the handle is of another connection. */
 void smpp_session_answer(struct smpp_session *s, struct smpp_delivery handle, uint32_t status);
-/* No new submits; unbinds when the window is empty; ends in CLOSED. */
+/* No new messages; unbinds when window and begun are empty, which takes response_timeout_ms at
+ * most; ends in CLOSED. */
 void smpp_session_drain(struct smpp_session *s);
 /* At once, with an unbind as last word; ends in CLOSED. */
 void smpp_session_stop(struct smpp_session *s);
@@ -158,6 +167,18 @@ void smpp_session_bind(struct smpp_session *s);
 bool smpp_session_takes(const struct smpp_session *s, enum smpp_takes kind);
 void smpp_session_reply(struct smpp_session *s, uint32_t command_id, uint32_t status,
                         uint32_t sequence);
+/* It was not sent, was throttled, or has more parts: held here, or the owner's again. */
+void smpp_session_go_on(struct smpp_session *s, struct smpp_entry *e);
+/* When the first of begun is over, us 0: there is none; and its end, then. */
+struct mono smpp_session_begun_due(const struct smpp_session *s);
+void smpp_session_check_begun(struct smpp_session *s, struct mono now);
+/* Those of begun go back to the owner. */
+void smpp_session_give_back(struct smpp_session *s);
+/* When the answer to what was written then is given up. */
+struct mono smpp_session_expiry(const struct smpp_session *s, struct mono written);
+/* Its outcome is SMPP_UNKNOWN. */
+void smpp_session_in_doubt(struct smpp_session *s, struct smpp_entry *e, const char *reason);
+void smpp_session_unbind_when_empty(struct smpp_session *s);
 /* Unsent entries go back to the owner. */
 void smpp_session_pull_back(struct smpp_session *s);
 /* The peer wants no more for now: e->throttle_status. */

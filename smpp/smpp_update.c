@@ -116,11 +116,10 @@ int smpp_carrier_prepare(struct smpp_carrier *c, const struct smpp_carrier_optio
 /* The new time-out counts for what is in flight too, so that the oldest still is due first. */
 static void update_session(struct smpp_session *s)
 {
-    const struct smpp_carrier_options *o = &s->env.config->o;
-    s->window.size = o->window;
+    s->window.size = s->env.config->o.window;
     smpp_rate_limit(&s->rate, smpp_config_bind_rate(s->env.config), mono_now());
     for (struct smpp_entry *e = s->window.entries; e; e = e->next)
-        e->expires = mono_add_ms(e->written, o->response_timeout_ms);
+        e->expires = smpp_session_expiry(s, e->written);
     smpp_session_arm(s);
 }
 

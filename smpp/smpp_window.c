@@ -93,7 +93,7 @@ struct smpp_entry *smpp_window_expire(struct smpp_window *w, struct mono now)
     struct smpp_entry *e = w->entries;
     if (!e || !mono_is_past(e->expires, now))
         return NULL;
-    w->late[w->late_next] = (struct smpp_late){e->sequence, e->reference, e->arg, e->written};
+    w->late[w->late_next] = smpp_entry_late(e);
     w->late_next = (w->late_next + 1) % SMPP_LATE_MAX;
     return smpp_window_take(w, e->sequence);
 }

@@ -26,6 +26,8 @@ struct smpp_sender {
 int smpp_sender_fill(struct smpp_sender *out, const struct smpp_carrier_options *o,
                      const char *source) __attribute__((warn_unused_result));
 
+struct smpp_long;
+
 struct smpp_text {
     uint8_t data_coding;
     bool is_packed; /* octets are septets, to be packed when they are sent */
@@ -45,19 +47,35 @@ struct smpp_entry {
     uint64_t offset;         /* of its first octet in the data stream of the connection */
     uint32_t sequence;
     uint32_t throttle_status; /* the last one it got, 0: none yet */
-    int32_t reference;        /* user_message_reference, -1: none */
+    int32_t reference;        /* user_message_reference of its first part, -1: none */
     struct smpp_sender sender;
     char destination[SMPP_ADDRESS_MAX + 1];
-    struct smpp_text text; /* wiped when the entry becomes spare */
+    struct smpp_long *parts; /* NULL: one segment; else its octets are there */
+    struct smpp_text text;   /* wiped when the entry becomes spare */
 };
 
-#define SMPP_SEGMENTS 1 /* of every message: longer ones are refused by smpp_entry_fill() */
+/*
+ * Numbers that messages of a carrier bear; they begin anywhere, because another process, or this
+ * one a moment ago, may send for the same account.  The parts of a long message find together by
+ * sender, receiver and reference, so each pair of addresses counts for itself, as far as there are
+ * slots: others that share one make no harm until there are 256 between two messages of a pair.
+ */
+#define SMPP_REFERENCE_SLOTS 4096
+struct smpp_references {
+    uint16_t user; /* user_message_reference */
+    uint32_t seed;
+    uint16_t slots[SMPP_REFERENCE_SLOTS]; /* of concatenation, by the addresses */
+};
+void smpp_references_init(struct smpp_references *r);
 
-/* Addresses, deadline and text; ERR_INVALID or ERR_TOOLONG: it cannot be sent. */
+/* Addresses, deadline, text and references; ERR_INVALID or ERR_TOOLONG: it cannot be sent. */
 int smpp_entry_fill(struct smpp_entry *e, const struct smpp_carrier_options *o,
-                    const struct smpp_message *m) __attribute__((warn_unused_result));
+                    const struct smpp_message *m, struct smpp_references *references)
+    __attribute__((warn_unused_result));
+/* Into a list in the order of deadlines, behind equal ones. */
+void smpp_entry_insert(struct smpp_entry **list, struct smpp_entry *e);
 
-/* What the caller is told of it, whatever its outcome; part_ids points into *r. */
+/* What the caller is told of it, whatever its outcome; part_ids points into *r or e->parts. */
 void smpp_entry_tell(const struct smpp_entry *e, struct smpp_result *r);
 
 struct smpp_late {
@@ -65,7 +83,12 @@ struct smpp_late {
     int32_t reference;
     void *arg;
     struct mono written;
+    uint8_t part, parts; /* which of how many */
 };
+struct smpp_late smpp_entry_late(const struct smpp_entry *e);
+/* The answer is in *r; ids gets it as the one of its part. */
+void smpp_late_tell(const struct smpp_late *l, struct smpp_str ids[SMPP_SEGMENTS_MAX],
+                    struct smpp_result *r);
 
 struct smpp_window {
     struct smpp_entry **slots; /* by sequence & mask */

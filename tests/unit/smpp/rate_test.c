@@ -57,7 +57,7 @@ static void run_bucket(struct smpp_bucket *b, int64_t us)
     struct mono end = {now.us + us};
     while (now.us < end.us) {
         send_all_that_may(b);
-        struct mono next = smpp_bucket_next(b, now);
+        struct mono next = smpp_bucket_next(b, 1, now);
         assert_true(next.us > now.us);
         now = next;
     }
@@ -137,11 +137,11 @@ static void a_bucket_that_had_no_limit_begins_empty(void **state)
     struct smpp_bucket b;
     smpp_bucket_init(&b, 0, now);
     assert_int_equal(smpp_bucket_room(&b, now), UINT32_MAX);
-    assert_int_equal(smpp_bucket_next(&b, now).us, now.us);
+    assert_int_equal(smpp_bucket_next(&b, 1, now).us, now.us);
     smpp_bucket_spend(&b, 1000, now);
     smpp_bucket_set(&b, 100, now);
     assert_int_equal(smpp_bucket_room(&b, now), 0);
-    assert_in_range(smpp_bucket_next(&b, now).us, now.us + 11000, now.us + 12000);
+    assert_in_range(smpp_bucket_next(&b, 1, now).us, now.us + 11000, now.us + 12000);
 }
 
 static void a_full_bucket_holds_a_token_and_one_for_each_fifty_a_second(void **state)
@@ -163,7 +163,7 @@ static void a_long_message_is_paid_for_afterwards(void **state)
     smpp_bucket_init(&b, 10, now);
     smpp_bucket_spend(&b, 5, now);
     assert_int_equal(smpp_bucket_room(&b, now), 0);
-    assert_int_equal(smpp_bucket_next(&b, now).us, now.us + 5 * 110000);
+    assert_int_equal(smpp_bucket_next(&b, 1, now).us, now.us + 5 * 110000);
 }
 
 static void a_token_is_there_when_it_was_promised_and_not_before(void **state)
@@ -174,7 +174,7 @@ static void a_token_is_there_when_it_was_promised_and_not_before(void **state)
         smpp_bucket_init(&b, rates[i], now);
         smpp_bucket_spend(&b, b.burst, now);
         for (int k = 0; k < 100; k++) {
-            struct mono next = smpp_bucket_next(&b, now);
+            struct mono next = smpp_bucket_next(&b, 1, now);
             assert_int_equal(smpp_bucket_room(&b, (struct mono){next.us - 1}), 0);
             assert_true(smpp_bucket_room(&b, next) >= 1);
             smpp_bucket_spend(&b, smpp_bucket_room(&b, next), next);
@@ -224,7 +224,7 @@ static void without_a_limit_a_throttle_leaves_half_of_what_was_taken(void **stat
     pause_and_resume();
     assert_int_equal(smpp_rate_current(&rate, now), 50);
     assert_int_equal(smpp_rate_room(&rate, now), 0); /* no burst */
-    assert_in_range(smpp_rate_next(&rate, now).us, now.us + 20000, now.us + 23000);
+    assert_in_range(smpp_rate_next(&rate, 1, now).us, now.us + 20000, now.us + 23000);
 }
 
 static void what_was_taken_more_than_a_second_ago_does_not_count(void **state)
@@ -259,7 +259,7 @@ static void the_least_is_one_a_second(void **state)
         assert_int_equal(smpp_rate_current(&rate, now), 1);
     }
     smpp_rate_resume(&rate, now);
-    assert_in_range(smpp_rate_next(&rate, now).us, now.us + SECOND, now.us + SPAN);
+    assert_in_range(smpp_rate_next(&rate, 1, now).us, now.us + SECOND, now.us + SPAN);
 }
 
 static void each_probe_that_fails_halves_again(void **state)
@@ -450,7 +450,7 @@ static unsigned run_against(struct fixed_peer *p, unsigned seconds, unsigned *th
     struct mono end = {now.us + (int64_t)seconds * SECOND};
     while (now.us < end.us) {
         struct mono written = now;
-        struct mono next = smpp_rate_next(&rate, now);
+        struct mono next = smpp_rate_next(&rate, 1, now);
         if (next.us > now.us) {
             now = next;
             continue;

@@ -37,6 +37,8 @@ static struct smpp_config config;
 static struct smpp_session s;
 static struct smpp_session_env env;
 static struct smpp_entry entries[64];
+static const struct smpp_entry plain;
+static struct smpp_references references;
 static struct outcome outcomes[64];
 static struct smpp_entry *backs[64];
 static struct smpp_delivery handles[64];
@@ -184,7 +186,7 @@ static struct smpp_entry *submit(unsigned i)
     struct smpp_entry *e = &entries[i];
     struct smpp_message m = {.destination = "38591234567", .text = "PIN 123456", .text_len = 10};
     m.deadline = mono_add_ms(mono_now(), 60000);
-    assert_int_equal(smpp_entry_fill(e, &config.o, &m), 0);
+    assert_int_equal(smpp_entry_fill(e, &config.o, &m, &references), 0);
     e->arg = e;
     assert_int_equal(smpp_session_send(&s, e), 0);
     return e;
@@ -199,10 +201,10 @@ static void a_bind_carries_the_account_and_an_ok_binds(void **state)
     assert_memory_equal(bind.body, "pinbind\0secret08\0OTP\0\x34\0\0\0", bind.body_len);
     assert_int_equal(bind.body_len, 25);
     assert_int_equal(bind.sequence, 1);
-    assert_int_equal(smpp_session_room(&s), 0);
+    assert_int_equal(smpp_session_room(&s, &plain), 0);
     PEER_SAYS(&peer, BIND_RESP, 0, 1, "smsc");
     UNTIL(base, s.state == SMPP_BOUND);
-    assert_int_equal(smpp_session_room(&s), 3);
+    assert_int_equal(smpp_session_room(&s, &plain), 3);
 }
 
 static void a_bind_resp_without_a_body_binds_too(void **state)
@@ -400,13 +402,13 @@ static void a_full_window_takes_no_more_until_one_is_answered(void **state)
     bound(OPTIONS(.window = 2));
     submit(0);
     submit(1);
-    assert_int_equal(smpp_session_room(&s), 0);
+    assert_int_equal(smpp_session_room(&s, &plain), 0);
     assert_int_equal(smpp_session_send(&s, &entries[2]), ERR_FULL);
     uint32_t first = peer_expect(&peer, SUBMIT, 0).sequence;
     n_rooms = 0;
     PEER_SAYS(&peer, SUBMIT_RESP, 0, first, "a");
     UNTIL(base, n_rooms > 0);
-    assert_int_equal(smpp_session_room(&s), 1);
+    assert_int_equal(smpp_session_room(&s, &plain), 1);
 }
 
 static void answers_that_nothing_waits_for_are_counted_and_ignored(void **state)
@@ -439,7 +441,7 @@ static void an_overdue_answer_is_in_doubt_and_a_late_one_is_told_apart(void **st
     UNTIL(base, n_outcomes == 1);
     assert_int_equal(outcomes[0].outcome, SMPP_UNKNOWN);
     assert_int_equal(s.counts.in_doubt, 1);
-    assert_int_equal(smpp_session_room(&s), 1);
+    assert_int_equal(smpp_session_room(&s, &plain), 1);
     assert_int_equal(s.state, SMPP_BOUND);
     PEER_SAYS(&peer, SUBMIT_RESP, 0, sequence, "late");
     PEER_SAYS(&peer, SUBMIT_RESP, 0, sequence, "late");
@@ -509,7 +511,7 @@ static void an_unbind_of_the_peer_is_answered_and_sending_stops(void **state)
     PEER_SAY0(&peer, UNBIND, 0, 5);
     assert_int_equal(peer_expect(&peer, UNBOUND, 0).sequence, 5);
     assert_int_equal(s.state, SMPP_UNBINDING);
-    assert_int_equal(smpp_session_room(&s), 0);
+    assert_int_equal(smpp_session_room(&s, &plain), 0);
     PEER_SAYS(&peer, SUBMIT_RESP, 0, sequence, "a"); /* still taken */
     UNTIL(base, n_outcomes == 1);
     assert_int_equal(outcomes[0].outcome, SMPP_ACCEPTED);
@@ -536,7 +538,7 @@ static void draining_waits_for_the_window_then_unbinds(void **state)
     bound(OPTIONS(.window = 3));
     submit(0);
     smpp_session_drain(&s);
-    assert_int_equal(smpp_session_room(&s), 0);
+    assert_int_equal(smpp_session_room(&s, &plain), 0);
     uint32_t sequence = peer_expect(&peer, SUBMIT, 0).sequence;
     assert_int_equal(s.state, SMPP_BOUND);
     PEER_SAYS(&peer, SUBMIT_RESP, 0, sequence, "a");
@@ -856,22 +858,22 @@ static void a_throttled_bind_pauses_then_probes_with_one_message(void **state)
     UNTIL(base, n_backs == 1);
     assert_ptr_equal(backs[0], e);
     assert_int_equal(e->throttle_status, 0x58);
-    assert_int_equal(smpp_session_room(&s), 0);
+    assert_int_equal(smpp_session_room(&s, &plain), 0);
     PEER_SAYS(&peer, SUBMIT_RESP, 0, second, "b"); /* sent before: does not end the pause */
     UNTIL(base, n_outcomes == 1);
-    assert_int_equal(smpp_session_room(&s), 0);
-    UNTIL(base, smpp_session_room(&s) == 1);
+    assert_int_equal(smpp_session_room(&s, &plain), 0);
+    UNTIL(base, smpp_session_room(&s, &plain) == 1);
     submit(0);
-    assert_int_equal(smpp_session_room(&s), 0);
+    assert_int_equal(smpp_session_room(&s, &plain), 0);
     uint32_t probe = peer_expect(&peer, SUBMIT, 0).sequence;
     PEER_SAY0(&peer, SUBMIT_RESP, 0x14, probe);
     UNTIL(base, n_backs == 2);
-    assert_int_equal(smpp_session_room(&s), 0);
-    UNTIL(base, smpp_session_room(&s) == 1);
+    assert_int_equal(smpp_session_room(&s, &plain), 0);
+    UNTIL(base, smpp_session_room(&s, &plain) == 1);
     submit(0);
     probe = peer_expect(&peer, SUBMIT, 0).sequence;
     PEER_SAYS(&peer, SUBMIT_RESP, 0, probe, "a");
-    UNTIL(base, smpp_session_room(&s) == 5);
+    UNTIL(base, smpp_session_room(&s, &plain) == 5);
     assert_int_equal(s.counts.throttled, 2);
 }
 
@@ -896,10 +898,10 @@ static void a_probe_that_is_never_answered_does_not_stop_the_bind(void **state)
     bound(OPTIONS(.window = 5, .throttle_ms = 5, .response_timeout_ms = 30));
     submit(0);
     PEER_SAY0(&peer, SUBMIT_RESP, 0x58, peer_expect(&peer, SUBMIT, 0).sequence);
-    UNTIL(base, smpp_session_room(&s) == 1);
+    UNTIL(base, smpp_session_room(&s, &plain) == 1);
     submit(0);
     UNTIL(base, n_outcomes == 1);
-    assert_int_equal(smpp_session_room(&s), 1);
+    assert_int_equal(smpp_session_room(&s, &plain), 1);
 }
 
 /* --- a peer that is there and does not work --- */

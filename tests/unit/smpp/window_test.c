@@ -12,6 +12,7 @@
 
 static struct smpp_window w;
 static struct smpp_entry e[64];
+static struct smpp_references references;
 
 static int setup(void **state)
 {
@@ -143,7 +144,7 @@ static int fill(const char *source, const char *destination, const char *text)
 {
     struct smpp_message m = {
         .source = source, .destination = destination, .text = text, .text_len = strlen(text)};
-    return smpp_entry_fill(&e[0], &defaults, &m);
+    return smpp_entry_fill(&e[0], &defaults, &m, &references);
 }
 
 static void the_type_of_number_follows_the_form_of_the_sender(void **state)
