@@ -11,8 +11,9 @@ What osmo-msc 1.9.0 does on its SMPP side, as this network showed it:
   nothing to do with the response's.  The one TLV is user_message_reference, 0 where the submit had none: of its two
   octets the lower one comes back, the upper one is zero.
 - It wants dest_addr_ton 1 or 2 and data_coding 0, 4, 8 or 0xf1 (3 and 0x10 are answered 0xff); takes a relative and
-  an absolute validity_period, a UDH, and message_payload; answers enquire_link and unbind; never answers query_sm,
-  data_sm, or a bind with another interface_version than 0x34.
+  an absolute validity_period, a UDH, and message_payload (as one message, however long); passes over sar_ TLVs, so
+  that parts arrive as messages of their own; answers enquire_link and unbind; never answers query_sm, data_sm, or a
+  bind with another interface_version than 0x34.
 - Binds of one account do not shut each other out; deliver_sm goes to the newest only, and nowhere when that is a
   transmitter or has unbound.
 - alert_notification tells of each handset that attaches.

@@ -130,3 +130,18 @@ def test_a_message_for_a_handset_that_is_off_arrives_when_it_is_on_and_its_recei
     account.wait_attempt(sent["pinId"], "DELIVERED")
     assert account.verify(sent["pinId"], pin_in(text))["verified"] == 1
     is_well(network, gateway)
+
+
+def test_q8_each_part_of_a_long_text_arrives_and_has_its_receipt(start):
+    network, gateway, account = start(**FORWARD)
+    tail = " is what you type, within ten minutes and into nothing but the page that you came from." * 2
+    message = account.new_message("--length", "8", "--max-segments", "2", text="Your code is {{pin}}" + tail)
+    sent = account.send(network.ATTACHED, message=message)
+    assert sent["smsStatus"] == "MESSAGE_SENT"
+    account.wait_attempt(sent["pinId"], "DELIVERED")
+    first, second = network.shown(network.ATTACHED)
+    assert (first["udh"][-4:], second["udh"][-4:]) == ("0201", "0202") and first["udh"][:-2] == second["udh"][:-2]
+    text = first["text"] + second["text"]
+    assert text.endswith(tail) and account.verify(sent["pinId"], pin_in(text))["verified"] == 1
+    wait_for(lambda: acknowledged(network) == [0, 0], lambda: f"{acknowledged(network)} deliver_sm_resp")
+    is_well(network, gateway)
