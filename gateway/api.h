@@ -12,6 +12,7 @@ struct api;
 struct carriers;
 struct config;
 struct flows;
+struct overdue;
 struct pin_ledger;
 struct pin_registry;
 struct resp_server;
@@ -25,6 +26,7 @@ struct api_env {
     struct pin_ledger *ledger;
     struct pin_registry *registry;
     struct carriers *carriers;
+    const struct overdue *overdue; /* for /metrics */
     struct store *store;
     const struct resp_server *resp; /* for /metrics */
 };

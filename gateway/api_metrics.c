@@ -7,6 +7,7 @@
 #include "gateway/counters.h"
 #include "gateway/flow.h"
 #include "gateway/metrics_page.h"
+#include "gateway/overdue.h"
 #include "gateway/process_info.h"
 #include "gateway/receipt_counts.h"
 #include "gateway/resp.h"
@@ -26,6 +27,7 @@ struct snapshot {
     struct flows_info flows;
     struct pin_ledger_info ledger;
     struct carriers_info carriers;
+    struct overdue_info overdue;
     struct resp_info resp;
     struct api_info api;
     struct process_info process;
@@ -75,6 +77,7 @@ static int take(struct snapshot *s, const struct api_call *c)
     flows_info(env->flows, &s->flows);
     pin_ledger_info(env->ledger, &s->ledger);
     carriers_info(env->carriers, &s->carriers);
+    overdue_info(env->overdue, &s->overdue);
     resp_server_info(env->resp, &s->resp);
     api_info(c->api, &s->api);
     process_info(&s->process);
@@ -163,6 +166,28 @@ static void receipts(struct metrics_page *p, const struct snapshot *s)
                                                {NULL, NULL}};
         metrics_series(p, labels, (double)rows[i].n);
     }
+}
+
+static void ask_counts(struct metrics_page *p, const char *carrier, const struct smpp_ask_counts *c)
+{
+    static const char *const results[] = {"done", "refused", "no_answer", "lost", "not_sent"};
+    for (size_t i = 0; i < SMPP_ASK_OUTCOMES; i++) {
+        const struct metrics_label labels[] = {
+            {"carrier", carrier}, {"result", results[i]}, {NULL, NULL}};
+        metrics_series(p, labels, (double)c->n[i]);
+    }
+}
+
+static void queries(struct metrics_page *p, const struct snapshot *s)
+{
+    for (size_t i = 0; i < s->n_queues; i++)
+        ask_counts(p, s->queues[i].carrier, &s->queues[i].queries);
+}
+
+static void cancels(struct metrics_page *p, const struct snapshot *s)
+{
+    for (size_t i = 0; i < s->n_queues; i++)
+        ask_counts(p, s->queues[i].carrier, &s->queues[i].cancels);
 }
 
 static void pins(struct metrics_page *p, const struct snapshot *s)

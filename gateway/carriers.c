@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "gateway/carrier_options.h"
 #include "gateway/config.h"
+#include "gateway/overdue.h"
 #include "gateway/receipt_counts.h"
 #include "gateway/receipt_match.h"
 #include "pin/ledger.h"
@@ -76,6 +77,7 @@ struct pending_receipt {
     struct carriers *all; /* the ledger ends before them */
     char carrier[PIN_CARRIER_SIZE];
     enum pin_attempt_state state;
+    bool final;
     struct smpp_delivery handle;
     /* As the operator wrote them, and what they mean there; for the log. */
     bool is_stat_known;
@@ -108,6 +110,8 @@ static void receipt_done_cb(void *arg, const struct pin_answer *a)
     p->all->info.receipts_open--;
     p->all->info.receipts_deferred += a->result != 0;
     log_receipt(p, a);
+    if (p->final && a->result == 0)
+        overdue_receipt(p->all->env.overdue, a);
     if (c && c->smpp)
         smpp_delivery_done(c->smpp, p->handle, a->result ? ESME_RX_T_APPN : ESME_ROK);
     free(p);
@@ -161,6 +165,7 @@ static int hand_to_ledger(struct carrier *c, const struct smpp_receipt *r,
     receipt.message_id = match->id;
     receipt.message_id_len = match->len;
     p->state = receipt.state;
+    p->final = receipt.final;
     int err = pin_ledger_receipt(c->all->env.ledger, &receipt, receipt_done_cb, p);
     if (err)
         free(p);
@@ -453,8 +458,8 @@ void carriers_free(struct carriers *cs)
         return;
     carriers_cancel(cs);
     cs->drained_cb = NULL;
-    for (size_t i = 0; i < cs->n; i++)
-        carrier_free(cs->list[i]);
+    while (cs->n > 0) /* what smpp tells at its end may look for carriers */
+        carrier_free(cs->list[--cs->n]);
     free(cs->list);
     config_free(cs->env.config);
     free(cs);
@@ -467,6 +472,12 @@ struct smpp_carrier *carriers_find(struct carriers *cs, const char *name)
 {
     struct carrier *c = find(cs, name);
     return c ? c->smpp : NULL;
+}
+
+const struct config_carrier *carriers_config(const struct carriers *cs, const char *name)
+{
+    const struct carrier *c = find(cs, name);
+    return c ? c->config : NULL;
 }
 
 void carriers_info(const struct carriers *cs, struct carriers_info *out)

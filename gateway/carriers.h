@@ -19,6 +19,8 @@
 #include "smpp/smpp.h"
 
 struct config;
+struct config_carrier;
+struct overdue;
 struct pin_ledger;
 struct carriers;
 
@@ -27,6 +29,7 @@ struct carriers_env {
     struct reap *reap;
     struct evdns_base *dns;
     struct pin_ledger *ledger;
+    struct overdue *overdue;     /* is told of final receipts */
     const struct config *config; /* the first one; counted */
     void *arg;
     /* The answer to a submit that was given up; submit_arg is that of smpp_submit(). */
@@ -50,6 +53,8 @@ void carriers_reload(struct carriers *cs, struct carriers_changes *out);
 
 /* NULL: no carrier of that name. */
 struct smpp_carrier *carriers_find(struct carriers *cs, const char *name);
+/* What it goes by, during the call; NULL: no carrier of that name. */
+const struct config_carrier *carriers_config(const struct carriers *cs, const char *name);
 size_t carriers_count(const struct carriers *cs);
 struct smpp_carrier *carriers_at(struct carriers *cs, size_t i);
 

@@ -108,6 +108,8 @@ struct config_carrier {
     int32_t receipt_utc_offset_min;
     bool receipt_without_esm_class;
     bool strip_trailing_nul;
+    uint32_t query_after_s; /* 0: never */
+    bool cancel;
     const char *const *receipt_states; /* "ACKED=DELIVERED" */
     size_t n_receipt_states;
     const char *const *final_states; /* "DELIVERED" */

@@ -21,6 +21,7 @@ struct reap;
 struct config;
 struct carriers;
 struct flows;
+struct overdue;
 struct pin_keyring;
 struct pin_ledger;
 struct pin_registry;
@@ -32,6 +33,7 @@ struct flow_env {
     struct pin_keyring *ring;
     struct pin_registry *registry;
     struct pin_ledger *ledger;
+    struct overdue *overdue;
     struct carriers *carriers;   /* may be set later with flows_set_carriers() */
     const struct config *config; /* of new flows; counted, see flows_reload() */
 };

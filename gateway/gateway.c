@@ -9,6 +9,7 @@
 #include "gateway/carriers.h"
 #include "gateway/config.h"
 #include "gateway/flow.h"
+#include "gateway/overdue.h"
 #include "gateway/resp.h"
 #include "pin/ledger.h"
 #include "pin/registry.h"
@@ -39,6 +40,7 @@ struct gateway {
     struct pin_keyring *ring;
     struct pin_registry *registry;
     struct pin_ledger *ledger;
+    struct overdue *overdue;
     struct flows *flows;
     struct carriers *carriers;
     struct resp_server *resp;
@@ -143,7 +145,9 @@ static int start_pins(struct gateway *g)
     g->ledger = g->registry ? pin_ledger_new(&o) : NULL;
     f.registry = g->registry;
     f.ledger = g->ledger;
-    g->flows = g->ledger ? flows_new(&f) : NULL;
+    struct overdue_env w = {.base = g->base, .ledger = g->ledger, .ring = g->ring};
+    f.overdue = g->overdue = g->ledger ? overdue_new(&w) : NULL;
+    g->flows = g->overdue ? flows_new(&f) : NULL;
     return g->flows ? 0 : ERR_NOMEM;
 }
 
@@ -153,12 +157,14 @@ static int start_carriers(struct gateway *g, char *why, size_t why_size)
                              .reap = g->reap,
                              .dns = g->dns,
                              .ledger = g->ledger,
+                             .overdue = g->overdue,
                              .config = g->config,
                              .late_cb = flow_late};
     g->carriers = carriers_new(&e, why, why_size);
     if (!g->carriers)
         return ERR_INVALID;
     flows_set_carriers(g->flows, g->carriers);
+    overdue_set_carriers(g->overdue, g->carriers);
     return 0;
 }
 
@@ -171,6 +177,7 @@ static struct api *new_api(struct gateway *g, char *why, size_t why_size)
                         .ledger = g->ledger,
                         .registry = g->registry,
                         .carriers = g->carriers,
+                        .overdue = g->overdue,
                         .store = g->store,
                         .resp = g->resp};
     return api_new(&e, why, why_size);
@@ -184,6 +191,7 @@ static int start_doors(struct gateway *g, char *why, size_t why_size)
                          .flows = g->flows,
                          .ledger = g->ledger,
                          .carriers = g->carriers,
+                         .overdue = g->overdue,
                          .registry = g->registry};
     struct admin_env a = {.base = g->base,
                           .reap = g->reap,
@@ -440,6 +448,7 @@ void gateway_free(struct gateway *g)
     flows_free(g->flows); /* its callers' answers go to connections that are still there */
     pin_ledger_free(g->ledger);
     carriers_free(g->carriers); /* outcomes of submits find their flows gone */
+    overdue_free(g->overdue);
     pin_registry_free(g->registry);
     api_free(g->api);
     resp_server_free(g->resp);

@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "gateway/carriers.h"
 #include "gateway/counters.h"
+#include "gateway/overdue.h"
 #include "pin/ledger.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@ struct ask {
     struct mono asked;
     void (*build)(const struct ask *k, const struct pin_record *record, struct answer *a);
     struct carriers *carriers; /* of a status: whose words its errors are */
+    struct overdue *overdue;   /* of a cancel */
     char pin_id[PIN_ID_SIZE];
 };
 
@@ -291,18 +293,20 @@ static void cancel_cb(void *arg, const struct pin_answer *v)
     } else if (v->verdict != PIN_OK) {
         answer_fail(&a, ANSWER_NOT_FOUND, "no such PIN");
     } else {
+        overdue_cancelled(k->overdue, k->pin_id);
         answer_init(&a);
         a.is_plain_ok = true;
     }
     finish(k, &a);
 }
 
-void pins_cancel(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
-                 void *arg)
+void pins_cancel(struct pin_ledger *l, struct overdue *overdue, const char *account,
+                 const char *pin_id, answer_cb cb, void *arg)
 {
     struct ask *k = ask_new(pin_id, cb, arg);
     if (!k)
         return;
+    k->overdue = overdue;
     int err = pin_ledger_cancel(l, account, pin_id, cancel_cb, k);
     if (err)
         give_up(k, err);

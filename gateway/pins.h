@@ -8,6 +8,7 @@
 #include "gateway/answer.h"
 
 struct carriers;
+struct overdue;
 struct pin_ledger;
 struct pin_record;
 
@@ -20,7 +21,8 @@ void pins_status(struct pin_ledger *l, struct carriers *carriers, const char *ac
 /* A list: status, description and finalStatus of each SMS (version 1 of the HTTP API). */
 void pins_messages(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
                    void *arg);
-void pins_cancel(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
-                 void *arg);
+/* Its messages are withdrawn as well, where their carriers allow that. */
+void pins_cancel(struct pin_ledger *l, struct overdue *overdue, const char *account,
+                 const char *pin_id, answer_cb cb, void *arg);
 
 #endif

@@ -15,6 +15,7 @@ struct carriers;
 struct reap;
 struct config_verify_socket;
 struct flows;
+struct overdue;
 struct pin_ledger;
 struct pin_registry;
 struct resp_server;
@@ -26,6 +27,7 @@ struct resp_env {
     struct flows *flows;
     struct pin_ledger *ledger;
     struct carriers *carriers;
+    struct overdue *overdue;
     struct pin_registry *registry;
 };
 

@@ -429,8 +429,8 @@ static void cmd_status(struct resp_request *r, const struct resp_command *cmd)
 
 static void cmd_cancel(struct resp_request *r, const struct resp_command *cmd)
 {
-    pins_cancel(r->conn->server->env.ledger, r->conn->account, cmd->argv[1].p, resp_reply_answer,
-                r);
+    const struct resp_env *env = &r->conn->server->env;
+    pins_cancel(env->ledger, env->overdue, r->conn->account, cmd->argv[1].p, resp_reply_answer, r);
 }
 
 /* --- the table

@@ -251,6 +251,19 @@ struct pin_receipt {
 int pin_ledger_receipt(struct pin_ledger *l, const struct pin_receipt *receipt, pin_ledger_cb cb,
                        void *arg) __attribute__((warn_unused_result));
 
+struct pin_told { /* the answer of an operator who was asked about a message */
+    const char *pin_id;
+    uint32_t attempt, segment, segments; /* as in struct pin_sent */
+    enum pin_attempt_state state;        /* 0..9 */
+    bool final;
+    const char *err;  /* at most 32 octets; "" where there is none */
+    int64_t done_ms;  /* -1: now */
+    uint32_t hold_ms; /* repeat for so long, default 5000 */
+};
+/* Noted as a receipt is, for who knows the attempt: PIN_OK, PIN_DUPLICATE, PIN_NOT_FOUND. */
+int pin_ledger_told(struct pin_ledger *l, const struct pin_told *told, pin_ledger_cb cb, void *arg)
+    __attribute__((warn_unused_result));
+
 /* One verdict; the typed text is wiped in here after its tag is drawn. */
 int pin_ledger_verify(struct pin_ledger *l, const char *account, const char *pin_id,
                       const char *typed, size_t typed_len, pin_ledger_cb cb, void *arg)

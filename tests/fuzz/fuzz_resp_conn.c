@@ -149,9 +149,10 @@ void pins_status(struct pin_ledger *l, struct carriers *carriers, const char *ac
     ask(cb, arg, pin_id);
 }
 
-void pins_cancel(struct pin_ledger *l, const char *account, const char *pin_id, answer_cb cb,
-                 void *arg)
+void pins_cancel(struct pin_ledger *l, struct overdue *overdue, const char *account,
+                 const char *pin_id, answer_cb cb, void *arg)
 {
+    (void)overdue;
     pins_status(l, NULL, account, pin_id, cb, arg);
 }
 

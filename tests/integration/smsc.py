@@ -195,6 +195,7 @@ class ScriptedSmsc:
     """Raw sockets: answers binds, enquire_link and unbind; submits go to `on_submit(smsc, sequence, fields)`.
 
     The default accepts with ids 1, 2, ...  say() writes any octets on the newest connection.
+    `on_query` and `on_cancel` (the same arguments) may be set; without them there is no answer.
     """
 
     def __init__(self, on_submit=None, on_bind=None, tls=None):
@@ -202,6 +203,7 @@ class ScriptedSmsc:
         self.handshakes = []  # what became of each: its version, or the error
         self.on_submit = on_submit or (lambda smsc, sequence, fields: smsc.accept(sequence))
         self.on_bind = on_bind
+        self.on_query = self.on_cancel = None
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.ids = itertools.count(1)
@@ -291,6 +293,10 @@ class ScriptedSmsc:
             fields = wire.parse_submit(whole)
             self.texts.append(fields)
             self.on_submit(self, sequence, fields)
+        elif command == wire.QUERY and self.on_query:
+            self.on_query(self, sequence, wire.parse_query(whole))
+        elif command == wire.CANCEL and self.on_cancel:
+            self.on_cancel(self, sequence, wire.parse_cancel(whole))
         elif command == wire.ENQUIRE:
             self.say(wire.pdu(wire.ENQUIRE_RESP, 0, sequence))
         elif command == wire.UNBIND:

@@ -6,6 +6,8 @@ BIND_TRX, BIND_TRX_RESP = 0x00000009, 0x80000009
 SUBMIT, SUBMIT_RESP = 0x00000004, 0x80000004
 DELIVER, DELIVER_RESP = 0x00000005, 0x80000005
 DATA, DATA_RESP = 0x00000103, 0x80000103
+QUERY, QUERY_RESP = 0x00000003, 0x80000003
+CANCEL, CANCEL_RESP = 0x00000008, 0x80000008
 UNBIND, UNBIND_RESP = 0x00000006, 0x80000006
 ENQUIRE, ENQUIRE_RESP = 0x00000015, 0x80000015
 NACK = 0x80000000
@@ -53,6 +55,31 @@ def parse_submit(whole):
     f["text"] = f["octets"].decode("utf-16-be" if f["dc"] == 8 else "latin1")
     f["rest"] = whole[at + 5 + length:]
     return f
+
+
+def parse_query(whole):
+    f = {}
+    f["id"], at = cstr(whole, 16)
+    f["source_ton"], f["source_npi"] = whole[at], whole[at + 1]
+    f["src"], at = cstr(whole, at + 2)
+    assert at == len(whole)
+    return f
+
+
+def parse_cancel(whole):
+    f = {}
+    f["service_type"], at = cstr(whole, 16)
+    f["id"], at = cstr(whole, at)
+    f["source_ton"], f["source_npi"] = whole[at], whole[at + 1]
+    f["src"], at = cstr(whole, at + 2)
+    f["dest_ton"], f["dest_npi"] = whole[at], whole[at + 1]
+    f["dst"], at = cstr(whole, at + 2)
+    assert at == len(whole)
+    return f
+
+
+def query_resp(sequence, message_id, state, error=0, date="", status=0):
+    return pdu(QUERY_RESP, status, sequence, message_id.encode() + b"\0" + date.encode() + b"\0" + bytes([state, error]))
 
 
 def deliver(sequence, source, destination, text, esm_class=4, command=DELIVER, tail=b""):

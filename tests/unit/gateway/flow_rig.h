@@ -11,6 +11,7 @@
 #include "gateway/carriers.h"
 #include "gateway/config.h"
 #include "gateway/flow_private.h"
+#include "gateway/overdue.h"
 #include "pin/registry.h"
 
 #include <setjmp.h>
@@ -51,6 +52,7 @@ static struct {
         enum pin_attempt_state state;
         uint32_t segment, segments;
     } recorded[16];
+    int accepted, watched;
     char submitted_to, opened_for;
     int64_t submit_left_ms;
     uint32_t submitted_segments;
@@ -229,6 +231,14 @@ int pin_ledger_attempt(struct pin_ledger *l, const struct pin_next *next, pin_le
     return begin(ATTEMPT, (void *)(uintptr_t)cb, arg);
 }
 
+void overdue_sent(struct overdue *o, const struct pin_sent *sent, const char *source,
+                  struct mono expires)
+{
+    (void)o, (void)expires;
+    assert_string_equal(source, "ACME");
+    t.watched += sent->state == PIN_ATT_ACCEPTED;
+}
+
 int pin_ledger_sent(struct pin_ledger *l, const struct pin_sent *sent, pin_ledger_cb cb, void *arg)
 {
     (void)l;
@@ -240,6 +250,8 @@ int pin_ledger_sent(struct pin_ledger *l, const struct pin_sent *sent, pin_ledge
     t.recorded[at].state = sent->state;
     t.recorded[at].segment = sent->segment;
     t.recorded[at].segments = sent->segments;
+    t.accepted += sent->state == PIN_ATT_ACCEPTED;
+    assert_int_equal(t.watched, t.accepted); /* before a receipt can match */
     return begin(SENT, (void *)(uintptr_t)cb, arg);
 }
 
