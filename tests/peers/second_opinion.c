@@ -4,6 +4,8 @@
  *
  *   ok COMMAND_ID                                            a PDU without a message in it
  *   ok COMMAND_ID SOURCE DESTINATION DATA_CODING SHORT_MESSAGE_HEX      submit_sm
+ *   ok COMMAND_ID MESSAGE_ID SOURCE                          query_sm
+ *   ok COMMAND_ID MESSAGE_ID SOURCE DESTINATION              cancel_sm
  *   refused COMMAND_ID LIBRARY_ERRNO
  *
  * For our own octets only: the library's decoder is not made for untrusted input.
@@ -49,6 +51,8 @@ int main(void)
                       pdu[7];
         union {
             submit_sm_t submit;
+            query_sm_t query;
+            cancel_sm_t cancel;
             submit_multi_t largest;
             uint8_t room[65536];
         } *u = calloc(1, sizeof *u);
@@ -60,6 +64,11 @@ int main(void)
             printf("ok %08x", id);
             if (id == SUBMIT_SM)
                 print_submit(&u->submit);
+            else if (id == QUERY_SM)
+                printf(" %s %s", u->query.message_id, u->query.source_addr);
+            else if (id == CANCEL_SM)
+                printf(" %s %s %s", u->cancel.message_id, u->cancel.source_addr,
+                       u->cancel.destination_addr);
             putchar('\n');
         }
         fflush(stdout);

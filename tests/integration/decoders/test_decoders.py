@@ -11,7 +11,7 @@ import wire  # noqa: E402
 from procs import BUILD  # noqa: E402
 
 PORT = 2775
-OURS = {0x00000001, 0x00000002, 0x00000004, 0x00000009, 0x00000006, 0x00000015, 0x80000005, 0x80000103, 0x80000006, 0x80000015, 0x80000000}
+OURS = {0x00000001, 0x00000002, 0x00000003, 0x00000004, 0x00000008, 0x00000009, 0x00000006, 0x00000015, 0x80000005, 0x80000103, 0x80000006, 0x80000015, 0x80000000}
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,12 @@ def test_libsmpp34_unpacks_each_of_them(pdus):
         if command == wire.SUBMIT:
             ours = wire.parse_submit(pdu)
             assert words[2:] == [ours["src"], ours["dst"], str(ours["dc"]), ours["octets"].hex()], test
+        elif command == wire.QUERY:
+            ours = wire.parse_query(pdu)
+            assert words[2:] == [ours["id"], ours["src"]], test
+        elif command == wire.CANCEL:
+            ours = wire.parse_cancel(pdu)
+            assert words[2:] == [ours["id"], ours["src"], ours["dst"]], test
 
 
 def pcap(pdus, path):
@@ -64,7 +70,7 @@ def pcap(pdus, path):
                    capture_output=True)
 
 
-FIELDS = ["frame.number", "smpp.command_id", "smpp.command_length", "smpp.sequence_number", "smpp.source_addr",
+FIELDS = ["frame.number", "smpp.message_id", "smpp.command_id", "smpp.command_length", "smpp.sequence_number", "smpp.source_addr",
           "smpp.destination_addr", "smpp.data_coding", "smpp.sm_length", "_ws.malformed", "_ws.expert.severity"]
 
 
@@ -87,3 +93,7 @@ def test_tshark_decodes_each_of_them_without_a_complaint(pdus, tmp_path):
             ours = wire.parse_submit(pdu)
             assert (row["smpp.source_addr"], row["smpp.destination_addr"]) == (ours["src"], ours["dst"])
             assert int(row["smpp.data_coding"], 0) == ours["dc"] and int(row["smpp.sm_length"]) == len(ours["octets"])
+        elif command in (wire.QUERY, wire.CANCEL):
+            ours = wire.parse_query(pdu) if command == wire.QUERY else wire.parse_cancel(pdu)
+            assert (row["smpp.message_id"], row["smpp.source_addr"]) == (ours["id"], ours["src"])
+            assert row["smpp.destination_addr"] == ours.get("dst", "")
