@@ -246,20 +246,20 @@ static json_t *bind_json(const struct smpp_bind_info *b)
     json_t *next = b->next_attempt_ms < 0 ? json_null()
                                           : json_real((double)b->next_attempt_ms / 1000.0);
     json_t *rtt = b->rtt_us < 0 ? json_null() : json_real((double)b->rtt_us / 1000.0);
-    return json_pack("{s:s, s:i, s:s, s:s, s:s?, s:b, s:s, s:s, s:o, s:i, s:i, s:I, s:I, s:I, s:I, "
-                     "s:I, s:I, s:I, "
-                     "s:I, s:o, "
-                     "s:s?, s:s?, s:s}",
-                     "carrier", b->carrier, "bind", (int)b->bind, "name", b->name, "mode", b->mode,
-                     "version", b->interface_version < 0 ? NULL : version, "up", b->is_up, "state",
-                     smpp_state_name(b->state), "since", since, "next_attempt_s", next, "window",
-                     (int)b->window, "in_flight", (int)b->in_flight, "rate", (json_int_t)b->rate,
-                     "rate_now", (json_int_t)b->rate_now, "submits", (json_int_t)b->submits,
-                     "responses", (json_int_t)b->responses, "errors", (json_int_t)b->errors,
-                     "receipts", (json_int_t)b->receipts, "throttled", (json_int_t)b->throttled,
-                     "in_doubt", (json_int_t)b->in_doubt, "rtt_ms", rtt, "tls", b->tls_version,
-                     "tls_expires", b->tls_expires_ms ? until : NULL, "reason",
-                     b->last_reason ? b->last_reason : "");
+    return json_pack(
+        "{s:s, s:i, s:s, s:s, s:s?, s:b, s:b, s:s, s:s, s:o, s:i, s:i, s:I, s:I, s:I, s:I, "
+        "s:I, s:I, s:I, "
+        "s:I, s:o, "
+        "s:s?, s:s?, s:s}",
+        "carrier", b->carrier, "bind", (int)b->bind, "name", b->name, "mode", b->mode, "version",
+        b->interface_version < 0 ? NULL : version, "up", b->is_up, "awaits_outbind",
+        b->awaits_outbind, "state", smpp_state_name(b->state), "since", since, "next_attempt_s",
+        next, "window", (int)b->window, "in_flight", (int)b->in_flight, "rate", (json_int_t)b->rate,
+        "rate_now", (json_int_t)b->rate_now, "submits", (json_int_t)b->submits, "responses",
+        (json_int_t)b->responses, "errors", (json_int_t)b->errors, "receipts",
+        (json_int_t)b->receipts, "throttled", (json_int_t)b->throttled, "in_doubt",
+        (json_int_t)b->in_doubt, "rtt_ms", rtt, "tls", b->tls_version, "tls_expires",
+        b->tls_expires_ms ? until : NULL, "reason", b->last_reason ? b->last_reason : "");
 }
 
 static void cmd_binds(struct admin_request *r)

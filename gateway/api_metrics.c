@@ -190,6 +190,19 @@ static void cancels(struct metrics_page *p, const struct snapshot *s)
         ask_counts(p, s->queues[i].carrier, &s->queues[i].cancels);
 }
 
+static void outbinds(struct metrics_page *p, const struct snapshot *s)
+{
+    for (size_t i = 0; i < s->n_queues; i++) {
+        const struct smpp_carrier_info *c = &s->queues[i];
+        for (unsigned k = 0; c->is_dialled && k < SMPP_GUESTS; k++) {
+            const struct metrics_label labels[] = {{"carrier", c->carrier},
+                                                   {"result", smpp_guest_name((enum smpp_guest)k)},
+                                                   {NULL, NULL}};
+            metrics_series(p, labels, (double)c->guests[k]);
+        }
+    }
+}
+
 static void pins(struct metrics_page *p, const struct snapshot *s)
 {
     one(p, "event", "requested", s->flows.started);

@@ -135,7 +135,8 @@ static void clear_reader(struct config_reader *r)
     secret_wipe(r->text, r->text_size);
     free(r->text);
     for (size_t i = 0; r->sections && i < r->n_sections; i++)
-        secret_clear(&r->sections[i].secret);
+        for (size_t k = 0; k < CONFIG_SECRETS_MAX; k++)
+            secret_clear(&r->sections[i].secrets[k]);
     free(r->sections);
     free((char *)r->folder);
 }

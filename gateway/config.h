@@ -86,6 +86,10 @@ struct config_carrier {
     int interface_version; /* 0x33, 0x34, 0x50 */
     const char *address_range;
     uint32_t address_ton, address_npi;
+    const char *outbind_listen; /* "" is off */
+    bool outbind_insecure;
+    const char *outbind_system_id, *outbind_password_file;
+    struct secret outbind_password;
     uint32_t binds, window, max_queue, rate, rate_per_bind;
     uint32_t enquire_link_s, response_timeout_s, connect_timeout_ms, bind_timeout_ms;
     uint32_t backoff_min_ms, backoff_max_ms, backoff_credentials_s, backoff_bound_s;

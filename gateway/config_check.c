@@ -16,25 +16,47 @@
 #define FAIL_KEY(r, section, key, ...)                                                             \
     CONFIG_FAIL_ROW(r, section, config_row_find((section)->id, key), __VA_ARGS__)
 
-static int read_password(struct config_reader *r, const struct config_section *at, const char *path,
-                         struct secret *out)
+/* A password and the two keys that can hold it. */
+struct password {
+    const char *file_key, *key;
+    const char *path;
+    struct secret *value;
+};
+
+static int read_password(struct config_reader *r, const struct config_section *at,
+                         const struct password *p)
 {
-    int err = secret_read_file(out, path);
+    int err = secret_read_file(p->value, p->path);
     switch (err) {
     case 0:
     case ERR_NOMEM:
         return err;
     case ERR_NOTFOUND:
-        return FAIL_KEY(r, at, "password_file", "there is no file %.200s", path);
+        return FAIL_KEY(r, at, p->file_key, "there is no file %.200s", p->path);
     case ERR_DENIED:
-        return FAIL_KEY(r, at, "password_file",
+        return FAIL_KEY(r, at, p->file_key,
                         "%.200s must be readable by pinbind and not by others: chmod 0640 or less",
-                        path);
+                        p->path);
     case ERR_INVALID:
-        return FAIL_KEY(r, at, "password_file",
-                        "%.200s must be a file with the password on its first line", path);
+        return FAIL_KEY(r, at, p->file_key,
+                        "%.200s must be a file with the password on its first line", p->path);
     }
-    return FAIL_KEY(r, at, "password_file", "%.200s cannot be read", path);
+    return FAIL_KEY(r, at, p->file_key, "%.200s cannot be read", p->path);
+}
+
+static int check_password(struct config_reader *r, const struct config_section *at,
+                          const struct password *p)
+{
+    bool given = secret_is_set(p->value);
+    if (given && *p->path)
+        return FAIL_KEY(r, at, p->key, "%s is set as well: keep one of them", p->file_key);
+    if (!given && !*p->path)
+        return FAIL_KEY(r, at, p->file_key, "is missing, and so is %s", p->key);
+    int err = given ? 0 : read_password(r, at, p);
+    if (!err && p->value->len > PASSWORD_MAX)
+        return FAIL_KEY(r, at, p->file_key, "the password has %zu octets, SMPP allows %d",
+                        p->value->len, PASSWORD_MAX);
+    return err;
 }
 
 static int check_verify_socket(struct config_reader *r, const struct config *config)
@@ -80,23 +102,9 @@ static int check_http(struct config_reader *r, const struct config *config)
 static int check_store(struct config_reader *r, struct config *config)
 {
     const struct config_section *at = &r->sections[CONFIG_store];
-    const char *path = config->store.password_file;
-    return *path ? read_password(r, at, path, &config->store.password) : 0;
-}
-
-static int check_password(struct config_reader *r, const struct config_section *at,
-                          struct config_carrier *c)
-{
-    bool given = secret_is_set(&c->password);
-    if (given && *c->password_file)
-        return FAIL_KEY(r, at, "password", "password_file is set as well: keep one of them");
-    if (!given && !*c->password_file)
-        return FAIL_KEY(r, at, "password_file", "is missing, and so is password");
-    int err = given ? 0 : read_password(r, at, c->password_file, &c->password);
-    if (!err && c->password.len > PASSWORD_MAX)
-        return FAIL_KEY(r, at, "password_file", "the password has %zu octets, SMPP allows %d",
-                        c->password.len, PASSWORD_MAX);
-    return err;
+    struct password p = {"password_file", NULL, config->store.password_file,
+                         &config->store.password};
+    return *p.path ? read_password(r, at, &p) : 0;
 }
 
 /* SMPP 3.4 section 5.2.6; others make every submit fail. */
@@ -182,6 +190,28 @@ static int check_version(struct config_reader *r, const struct config_section *a
     return 0;
 }
 
+/* Who dials us may make us send the account's password: only who knows another one. */
+static int check_outbind(struct config_reader *r, const struct config_section *at,
+                         struct config_carrier *c)
+{
+    struct password p = {"outbind_password_file", "outbind_password", c->outbind_password_file,
+                         &c->outbind_password};
+    if (!*c->outbind_listen)
+        return 0;
+    if (c->bind == SMPP_TRANSMITTER)
+        return FAIL_KEY(r, at, "outbind_listen", "a transmitter is not dialled by the SMSC");
+    if (c->tls)
+        return FAIL_KEY(r, at, "outbind_listen", "there is no TLS for outbind: set tls = false");
+    if (!c->outbind_insecure && !config_listen_is_loopback(c->outbind_listen))
+        return FAIL_KEY(r, at, "outbind_listen",
+                        "%s is not loopback and there is no TLS: listen on 127.0.0.1, or set"
+                        " outbind_insecure = true",
+                        c->outbind_listen);
+    if (!*c->outbind_system_id)
+        return FAIL_KEY(r, at, "outbind_system_id", "is missing: outbind_listen needs it");
+    return check_password(r, at, &p);
+}
+
 static int check_carrier(struct config_reader *r, const struct config_section *at,
                          struct config_carrier *c)
 {
@@ -201,7 +231,24 @@ static int check_carrier(struct config_reader *r, const struct config_section *a
         err = check_tls(r, at, c);
     if (!err)
         err = check_receipts(r, at, c);
-    return err ? err : check_password(r, at, c);
+    if (!err)
+        err = check_outbind(r, at, c);
+    return err ? err
+               : check_password(r, at,
+                                &(struct password){"password_file", "password", c->password_file,
+                                                   &c->password});
+}
+
+/* One port, one carrier. */
+static int check_outbind_twins(struct config_reader *r, const struct config *config)
+{
+    for (size_t i = 0; i < config->n_carriers; i++)
+        for (size_t j = 0; j < i; j++)
+            if (*config->carriers[i].outbind_listen &&
+                strcmp(config->carriers[i].outbind_listen, config->carriers[j].outbind_listen) == 0)
+                return FAIL_KEY(r, config_section_at(r, CONFIG_carrier, i), "outbind_listen",
+                                "carrier %s listens there already", config->carriers[j].name);
+    return 0;
 }
 
 static int check_route(struct config_reader *r, const struct config_section *at,
@@ -289,6 +336,8 @@ int config_check(struct config_reader *r, struct config *config)
         err = check_store(r, config);
     for (size_t i = 0; !err && i < config->n_carriers; i++)
         err = check_carrier(r, config_section_at(r, CONFIG_carrier, i), &config->carriers[i]);
+    if (!err)
+        err = check_outbind_twins(r, config);
     for (size_t i = 0; !err && i < config->n_routes; i++)
         err = check_route(r, config_section_at(r, CONFIG_route, i), config, &config->routes[i]);
     return err ? err : check_prefixes(r, config);

@@ -143,7 +143,7 @@ static int check_string(struct parse *p, int row, const char *value)
 
 static int load_secret(struct parse *p, int row)
 {
-    const struct secret *s = &p->section->secret;
+    const struct secret *s = &p->section->secrets[config_secret_index(row)];
     struct secret *out = (void *)(p->base + config_fields[row].offset);
     if (!secret_is_set(s))
         return 0;

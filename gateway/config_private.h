@@ -87,6 +87,8 @@ extern const struct config_field config_fields[CONFIG_N_ROWS];
 const struct config_not_yet *config_not_yet_list(size_t *n);
 const char *config_section_name(enum config_section_id id); /* "" is the top level */
 /* Index of the row, or -1. */
+/* Which of its section's secrets the SECRET row is. */
+size_t config_secret_index(int row);
 int config_row_find(enum config_section_id section, const char *name);
 const struct config_not_yet *config_not_yet_find(enum config_section_id section, const char *name);
 /* The known name nearest to a mistyped one, or NULL. */
@@ -114,13 +116,16 @@ const char *config_url_check(const char *s);
 bool config_listen_is_loopback(const char *s);
 int32_t config_zone_minutes(const char *s);
 
+#define CONFIG_SECRETS_MAX 2 /* SECRET rows of one section */
+
 /* One section of the file; the four that stand once are there even when the file has none. */
 struct config_section {
     enum config_section_id id;
     uint32_t line; /* 0: not in the file */
     char title[CONFIG_NAME_MAX + 1];
     uint32_t key_line[CONFIG_N_ROWS]; /* 0: not in the file */
-    struct secret secret;             /* the value of the section's SECRET key */
+    struct secret
+        secrets[CONFIG_SECRETS_MAX]; /* the values of its SECRET keys, in the rows' order */
 };
 
 struct config_reader {

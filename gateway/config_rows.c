@@ -150,6 +150,15 @@ const char *config_section_name(enum config_section_id id)
     return section_names[id];
 }
 
+size_t config_secret_index(int row)
+{
+    size_t before = 0;
+    for (int i = 0; i < row; i++)
+        before += config_fields[i].section == config_fields[row].section &&
+                  (config_fields[i].flags & SECRET);
+    return before;
+}
+
 int config_row_find(enum config_section_id section, const char *name)
 {
     for (int i = 0; i < CONFIG_N_ROWS; i++)

@@ -240,8 +240,9 @@ static int check_word(struct scan *s, int row)
     return 0;
 }
 
-static int take_secret(struct scan *s, const char *key)
+static int take_secret(struct scan *s, int row)
 {
+    const char *key = config_rows(NULL)[row].name;
     char plain[SECRET_MAX];
     size_t n = 0;
     if (s->tok.len > sizeof plain)
@@ -251,7 +252,7 @@ static int take_secret(struct scan *s, const char *key)
         plain[n++] = s->tok.p[i];
     }
     memset(s->tok.p, '*', s->tok.len);
-    int err = n ? secret_set(&current(s)->secret, plain, n) : 0;
+    int err = n ? secret_set(&current(s)->secrets[config_secret_index(row)], plain, n) : 0;
     secret_wipe(plain, sizeof plain);
     return err;
 }
@@ -291,7 +292,7 @@ static int scan_value(struct scan *s, int row)
                         token_name(&s->tok));
     int err = check_word(s, row);
     if (!err && (config_fields[row].flags & SECRET))
-        err = take_secret(s, key);
+        err = take_secret(s, row);
     return err;
 }
 

@@ -128,6 +128,14 @@ enum smpp_end {
 };
 const char *smpp_end_name(enum smpp_end end); /* "credentials" */
 
+/* What becomes of a connection that an SMSC made to say outbind (smpp_guest.def). */
+enum smpp_guest {
+#define SMPP_GUEST(name, label) SMPP_GUEST_##name,
+#include "smpp/smpp_guest.def"
+    SMPP_GUESTS
+};
+const char *smpp_guest_name(enum smpp_guest result); /* "credentials" */
+
 /* All strings are copied.  Zero of a time or a count means its default, named beside it. */
 struct smpp_carrier_options {
     const char *name;         /* for log lines; [a-z0-9-] */
@@ -141,11 +149,16 @@ struct smpp_carrier_options {
     uint8_t interface_version;     /* 0x33 (no transceivers, no TLVs), 0x34, 0x50; default 0x34 */
     const char *address_range;     /* of the bind, <= 40 octets: what shall come to a receiver */
     uint8_t address_ton, address_npi;
-    enum smpp_mode mode;             /* of each bind */
-    uint32_t binds;                  /* 1..16, default 1; each is two connections in a pair */
-    uint32_t window;                 /* unanswered submits per bind, 1..10000, default 10 */
-    uint32_t max_queue;              /* messages waiting for room, default 1000 */
-    uint32_t enquire_link_ms;        /* of silence before enquire_link, default 25000 */
+    /* "127.0.0.1:2775": the SMSC connects there and says outbind, instead of being dialled by
+     * transceivers and receivers; NULL or "": none.  Plain TCP. */
+    const char *outbind_listen;
+    const char *outbind_system_id;         /* that it has to say, <= 15 octets */
+    const struct secret *outbind_password; /* <= 8 octets, not empty; copied */
+    enum smpp_mode mode;                   /* of each bind */
+    uint32_t binds;                        /* 1..16, default 1; each is two connections in a pair */
+    uint32_t window;                       /* unanswered submits per bind, 1..10000, default 10 */
+    uint32_t max_queue;                    /* messages waiting for room, default 1000 */
+    uint32_t enquire_link_ms;              /* of silence before enquire_link, default 25000 */
     uint32_t response_timeout_ms;    /* of a submit or enquire_link, default 30000; a bind that
                                         answers no submit for twice as long is bound anew */
     uint32_t connect_timeout_ms;     /* default 10000; resolving and a TLS handshake count too */
@@ -314,7 +327,7 @@ void smpp_carrier_start(struct smpp_carrier *c);
  * system_id, password, system_type, and TLS count from a bind's next connection on, and a
  * shorter back-off shortens the wait at hand: where
  * such a change shall reach the binds that are up, drain the carrier and make another.  mode
- * cannot be another one (ERR_INVALID).
+ * and outbind_listen cannot be another one (ERR_INVALID).
  */
 int smpp_carrier_prepare(struct smpp_carrier *c, const struct smpp_carrier_options *options)
     __attribute__((warn_unused_result));
@@ -400,6 +413,7 @@ struct smpp_bind_info {
     const char *mode; /* "transceiver", "transmitter", "receiver" */
     bool is_leg;      /* of a pair */
     bool is_up;       /* the bind is BOUND, a pair with both legs */
+    bool awaits_outbind;
     enum smpp_state state;
     int64_t since_ms;        /* Unix ms of the last change of state */
     int64_t next_attempt_ms; /* from now; -1: none planned */
@@ -431,6 +445,8 @@ struct smpp_carrier_info {
     const char *carrier;
     uint32_t queued;   /* messages waiting for a bind's room or rate */
     int64_t oldest_ms; /* so long the next of them has waited, 0: there is none */
+    bool is_dialled;   /* outbind_listen is set */
+    uint64_t guests[SMPP_GUESTS];
     struct smpp_ask_counts queries, cancels;
 };
 void smpp_carrier_info(const struct smpp_carrier *c, struct smpp_carrier_info *out);

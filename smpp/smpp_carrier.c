@@ -16,8 +16,9 @@ struct smpp_session *smpp_carrier_sender(const struct smpp_carrier *c, uint32_t 
     struct smpp_session *s = &c->links[nth]->session;
     if (s->mode == SMPP_RECEIVER)
         return NULL;
-    return c->config.o.mode != SMPP_PAIR || c->links[nth + 1]->session.state == SMPP_BOUND ? s
-                                                                                           : NULL;
+    bool has_way_back = c->config.o.mode != SMPP_PAIR ||
+                        c->links[nth + 1]->session.state == SMPP_BOUND;
+    return has_way_back ? s : NULL;
 }
 
 static void timer_cb(evutil_socket_t fd, short what, void *arg)
@@ -80,6 +81,8 @@ void smpp_carrier_drain(struct smpp_carrier *c, void (*cb)(void *arg), void *arg
     if (c->draining || c->freed)
         return;
     c->draining = true;
+    if (c->outbind)
+        smpp_outbind_stop(c->outbind);
     c->drained_cb = cb;
     c->drained_arg = arg;
     event_active(c->turn, EV_TIMEOUT, 0);
@@ -170,6 +173,8 @@ static void carrier_free_cb(void *object)
     struct smpp_carrier *c = object;
     smpp_carrier_forget(c);
     smpp_carrier_mo_clear(c);
+    if (c->outbind)
+        smpp_outbind_free(c->outbind);
     while (c->n_links > 0)
         smpp_carrier_link_free(c->links[--c->n_links]);
     if (c->timer)
@@ -196,6 +201,24 @@ static int make_links(struct smpp_carrier *c)
     return 0;
 }
 
+static bool take_cb(void *arg, struct smpp_conn *conn, const char *peer)
+{
+    struct smpp_carrier *c = arg;
+    for (uint32_t i = 0; i < c->n_links; i++)
+        if (smpp_link_adopt(c->links[i], conn, peer))
+            return true;
+    return false;
+}
+
+static int make_outbind(struct smpp_carrier *c)
+{
+    struct smpp_outbind_env env = {c->env.base, c->env.reap, &c->config, take_cb, c};
+    if (!smpp_mode_is_dialled(&c->config.o, SMPP_RECEIVER))
+        return 0;
+    c->outbind = smpp_outbind_new(&env);
+    return c->outbind ? 0 : ERR_NOMEM;
+}
+
 struct smpp_carrier *smpp_carrier_new(struct event_base *base, struct reap *reap,
                                       struct evdns_base *dns,
                                       const struct smpp_carrier_options *options,
@@ -215,7 +238,7 @@ struct smpp_carrier *smpp_carrier_new(struct event_base *base, struct reap *reap
     c->timer = event_new(base, -1, 0, timer_cb, c);
     c->turn = event_new(base, -1, 0, turn_cb, c);
     if (!c->timer || !c->turn || smpp_asks_init(c) != 0 || smpp_carrier_mo_init(c) != 0 ||
-        smpp_carrier_reserve(c, &c->config.o) != 0 || make_links(c) != 0) {
+        smpp_carrier_reserve(c, &c->config.o) != 0 || make_links(c) != 0 || make_outbind(c) != 0) {
         carrier_free_cb(c);
         return NULL;
     }
@@ -228,6 +251,8 @@ void smpp_carrier_start(struct smpp_carrier *c)
 {
     for (uint32_t i = 0; i < c->n_links; i++)
         smpp_link_start(c->links[i]);
+    if (c->outbind)
+        smpp_outbind_start(c->outbind);
 }
 
 void smpp_carrier_free(struct smpp_carrier *c)
@@ -235,6 +260,8 @@ void smpp_carrier_free(struct smpp_carrier *c)
     if (!c || c->freed)
         return;
     c->freed = true;
+    if (c->outbind)
+        smpp_outbind_stop(c->outbind);
     for (uint32_t i = 0; i < c->n_links; i++)
         smpp_link_stop(c->links[i]);
     smpp_queue_fail(c, "stopped");

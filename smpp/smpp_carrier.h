@@ -15,6 +15,7 @@
 #include "smpp/smpp_ask.h"
 #include "smpp/smpp_concat.h"
 #include "smpp/smpp_link.h"
+#include "smpp/smpp_outbind.h"
 
 #define SMPP_LINKS_MAX 32 /* 16 binds, each of two legs */
 
@@ -40,11 +41,12 @@ struct smpp_carrier {
     uint32_t served;           /* the link that got the last message */
     struct smpp_references references;
     struct smpp_ask_queue asks;
-    struct event *timer;    /* for the deadline of the first in the queue, or for the next token */
-    struct mono timer_at;   /* us 0: not armed */
-    struct event *turn;     /* what drain and update leave to do outside of calls */
-    struct smpp_concat mo;  /* parts of messages from handsets */
-    struct event *mo_timer; /* for the oldest of them */
+    struct event *timer;  /* for the deadline of the first in the queue, or for the next token */
+    struct mono timer_at; /* us 0: not armed */
+    struct smpp_outbind *outbind; /* NULL: nobody dials us */
+    struct event *turn;           /* what drain and update leave to do outside of calls */
+    struct smpp_concat mo;        /* parts of messages from handsets */
+    struct event *mo_timer;       /* for the oldest of them */
     bool draining, freed;
     void (*drained_cb)(void *arg);
     void *drained_arg;

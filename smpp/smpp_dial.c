@@ -95,7 +95,7 @@ void smpp_lookup_cancel(struct smpp_lookup *l)
     evdns_getaddrinfo_cancel(l->request);
 }
 
-static int set_options(int fd, uint32_t user_timeout_ms)
+int smpp_dial_set_options(int fd, uint32_t user_timeout_ms)
 {
     int on = 1;
     unsigned ms = user_timeout_ms;
@@ -124,7 +124,7 @@ int smpp_dial_connect(const struct smpp_address *to, const char *local_address,
     int fd = socket(to->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return ERR_IO;
-    if (set_options(fd, user_timeout_ms) != 0 || bind_local(fd, local_address) != 0 ||
+    if (smpp_dial_set_options(fd, user_timeout_ms) != 0 || bind_local(fd, local_address) != 0 ||
         (connect(fd, (const struct sockaddr *)&to->sa, to->len) < 0 && errno != EINPROGRESS)) {
         int why = errno;
         close(fd);

@@ -38,6 +38,8 @@ int smpp_lookup_start(struct smpp_lookup **slot, const struct smpp_lookup_reques
 /* cb will not be called. */
 void smpp_lookup_cancel(struct smpp_lookup *l);
 
+/* Those of every connection to a peer; ERR_IO with errno set. */
+int smpp_dial_set_options(int fd, uint32_t user_timeout_ms) __attribute__((warn_unused_result));
 /* A non-blocking socket with its options set and connect begun; ERR_IO with errno set. */
 int smpp_dial_connect(const struct smpp_address *to, const char *local_address,
                       uint32_t user_timeout_ms, int *fd) __attribute__((warn_unused_result));

@@ -28,6 +28,7 @@ void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t row, struct s
         .mode = smpp_mode_row(s->mode)->name,
         .is_leg = c->config.o.mode == SMPP_PAIR,
         .is_up = bind_is_up(c, s->bind),
+        .awaits_outbind = l->awaits_outbind,
         .state = s->state,
         .since_ms = s->since_ms,
         .next_attempt_ms = smpp_link_next_attempt_ms(l),
@@ -61,8 +62,11 @@ void smpp_carrier_info(const struct smpp_carrier *c, struct smpp_carrier_info *o
 {
     *out = (struct smpp_carrier_info){.carrier = c->config.o.name,
                                       .queued = c->queued,
+                                      .is_dialled = c->outbind != NULL,
                                       .queries = c->asks.queries,
                                       .cancels = c->asks.cancels};
+    if (c->outbind)
+        memcpy(out->guests, smpp_outbind_counts(c->outbind), sizeof out->guests);
     if (c->queue)
         out->oldest_ms = mono_diff_ms(mono_now(), c->queue->since);
 }

@@ -48,15 +48,35 @@ static void plan(struct smpp_link *l, uint32_t ms)
     event_add(l->timer, &tv);
 }
 
+static void cancel(struct smpp_link *l)
+{
+    event_del(l->timer);
+    l->next_attempt.us = 0;
+    l->awaits_outbind = false;
+}
+
 static void attempt_cb(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
     struct smpp_link *l = arg;
     const struct smpp_carrier_options *o = &l->session.env.config->o;
-    uint32_t nth = l->attempts++ / (uint32_t)o->n_hosts;
     l->next_attempt.us = 0;
+    if (smpp_mode_is_dialled(o, l->session.mode)) {
+        l->awaits_outbind = true;
+        return;
+    }
+    uint32_t nth = l->attempts++ / (uint32_t)o->n_hosts;
     smpp_session_start(&l->session, o->hosts[l->host], nth);
+}
+
+bool smpp_link_adopt(struct smpp_link *l, struct smpp_conn *conn, const char *peer)
+{
+    if (!l->awaits_outbind)
+        return false;
+    l->awaits_outbind = false;
+    smpp_session_adopt(&l->session, conn, peer);
+    return true;
 }
 
 /* Milliseconds that the last attempt was BOUND, -1: it was not. */
@@ -89,6 +109,8 @@ static void ended_cb(void *owner, struct smpp_session *s, enum smpp_end end)
     struct smpp_link *l = (struct smpp_link *)s;
     if (s->state == SMPP_IDLE) {
         uint32_t wait = next_wait(l, smpp_link_wait(end));
+        if (l->last_wait == SMPP_WAIT_NETWORK && smpp_mode_is_dialled(&s->env.config->o, s->mode))
+            wait = 0;
         LOG(LOG_LV_INFO, s->id, "bind_wait", KV_S("after", smpp_end_name(end)),
             KV_I("wait_ms", wait), KV_I("failures", l->failures));
         plan(l, wait);
@@ -136,15 +158,13 @@ int64_t smpp_link_next_attempt_ms(const struct smpp_link *l)
 
 void smpp_link_drain(struct smpp_link *l)
 {
-    event_del(l->timer);
-    l->next_attempt.us = 0;
+    cancel(l);
     smpp_session_drain(&l->session);
 }
 
 void smpp_link_stop(struct smpp_link *l)
 {
-    event_del(l->timer);
-    l->next_attempt.us = 0;
+    cancel(l);
     smpp_session_stop(&l->session);
 }
 

@@ -5,7 +5,8 @@
  * The wait is drawn anew each time between a floor and a ceiling that doubles (full jitter); both
  * depend on why the session ended.  Hosts are tried in turn; a round in which a host was only not
  * reached goes on to the next one at once.  A bind that held longer than backoff_max_ms starts
- * from the floor again.
+ * from the floor again.  Where the peer dials (outbind), the link waits for it instead, and before
+ * that only when it was refused.
  */
 #ifndef SMPP_SMPP_LINK_H
 #define SMPP_SMPP_LINK_H
@@ -20,6 +21,7 @@ struct smpp_link {
     struct smpp_session_ops ops; /* the owner's, with ended_cb of our own */
     struct event *timer;
     struct mono next_attempt; /* us 0: none planned */
+    bool awaits_outbind;      /* the next attempt is the peer's */
     enum smpp_wait last_wait;
     uint32_t failures; /* in a row, of the same kind */
     uint32_t attempts; /* in all */
@@ -32,6 +34,8 @@ int smpp_link_init(struct smpp_link *l, const struct smpp_session_env *env, uint
     __attribute__((warn_unused_result));
 /* The first attempt, in the next loop turn. */
 void smpp_link_start(struct smpp_link *l);
+/* Of one that the peer dials: takes over the connection where it waits for one. */
+bool smpp_link_adopt(struct smpp_link *l, struct smpp_conn *conn, const char *peer);
 /* Other options count: a wait that is longer now than they would have it is drawn anew. */
 void smpp_link_update(struct smpp_link *l);
 /* -1: none planned. */

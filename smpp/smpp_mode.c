@@ -14,6 +14,11 @@ const struct smpp_mode_row *smpp_mode_row(enum smpp_mode mode)
     return &rows[mode];
 }
 
+bool smpp_mode_is_dialled(const struct smpp_carrier_options *o, enum smpp_mode mode)
+{
+    return o->outbind_listen && *o->outbind_listen && mode != SMPP_TRANSMITTER;
+}
+
 static uint32_t legs(const struct smpp_carrier_options *o)
 {
     return o->mode == SMPP_PAIR ? 2 : 1;

@@ -16,6 +16,8 @@ struct smpp_mode_row {
 /* Of a connection: never SMPP_PAIR. */
 const struct smpp_mode_row *smpp_mode_row(enum smpp_mode mode);
 
+/* The peer makes the connection and says outbind. */
+bool smpp_mode_is_dialled(const struct smpp_carrier_options *o, enum smpp_mode mode);
 /* How many connections a carrier has. */
 uint32_t smpp_mode_links(const struct smpp_carrier_options *o);
 /* What the nth of them is bound as, and the bind that it belongs to. */

@@ -5,6 +5,7 @@
 #include "smpp/smpp_rate.h"
 #include "smpp/smpp_tls.h"
 
+#include <event2/util.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,8 @@ static const struct text_row text_rows[] = {
     TEXT(system_id, 15, true),
     TEXT(system_type, 12, false),
     TEXT(address_range, 40, false),
+    TEXT(outbind_listen, 64, false),
+    TEXT(outbind_system_id, 15, false),
     TEXT(source, 20, false),
     TEXT(service_type, 5, false),
     TEXT(tls_ca_file, 4095, false),
@@ -143,6 +146,22 @@ static int check_version(struct smpp_carrier_options *o)
     return o->user_message_reference ? refuse(o, "user_message_reference") : 0;
 }
 
+/* Without a password of the peer's anybody could make us send ours. */
+static int check_outbind(const struct smpp_carrier_options *o)
+{
+    struct sockaddr_storage ss;
+    int len = sizeof ss;
+    if (!is_set(o->outbind_listen))
+        return 0;
+    if (evutil_parse_sockaddr_port(o->outbind_listen, (struct sockaddr *)&ss, &len) != 0 ||
+        o->mode == SMPP_TRANSMITTER || o->tls)
+        return refuse(o, "outbind_listen");
+    if (!is_set(o->outbind_system_id))
+        return refuse(o, "outbind_system_id");
+    const struct secret *password = o->outbind_password;
+    return !password || !password->len || password->len > 8 ? refuse(o, "outbind_password") : 0;
+}
+
 static int copy_texts(struct smpp_carrier_options *o)
 {
     int err = 0;
@@ -200,6 +219,27 @@ static int load_tls(struct smpp_config *c)
     return ERR_INVALID;
 }
 
+static int copy_secret(struct secret *to, const struct secret *from)
+{
+    return from && from->len ? secret_set(to, from->data, from->len) : 0;
+}
+
+void smpp_config_moved(struct smpp_config *c)
+{
+    c->o.password = &c->password;
+    c->o.outbind_password = &c->outbind_password;
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+bool smpp_config_is_like(const struct smpp_config *a, const struct smpp_config *b)
+{
+    return a->o.mode == b->o.mode && is_same_text(a->o.outbind_listen, b->o.outbind_listen);
+}
+
 int smpp_config_init(struct smpp_config *c, const struct smpp_carrier_options *options)
 {
     *c = (struct smpp_config){.o = *options};
@@ -208,6 +248,8 @@ int smpp_config_init(struct smpp_config *c, const struct smpp_carrier_options *o
         err = check_texts(&c->o);
     if (!err)
         err = check_version(&c->o);
+    if (!err)
+        err = check_outbind(&c->o);
     if (err) {
         *c = (struct smpp_config){0};
         return err;
@@ -217,10 +259,10 @@ int smpp_config_init(struct smpp_config *c, const struct smpp_carrier_options *o
         err = ERR_NOMEM;
     if (copy_rules(&c->o) != 0)
         err = ERR_NOMEM;
-    if (options->password && options->password->len &&
-        secret_set(&c->password, options->password->data, options->password->len) != 0)
+    if (copy_secret(&c->password, options->password) != 0 ||
+        copy_secret(&c->outbind_password, options->outbind_password) != 0)
         err = ERR_NOMEM;
-    c->o.password = &c->password;
+    smpp_config_moved(c);
     if (!err)
         err = load_tls(c);
     if (err)
@@ -239,6 +281,7 @@ void smpp_config_clear(struct smpp_config *c)
     free((void *)(uintptr_t)c->o.receipt_states);
     free((void *)(uintptr_t)c->o.receipt_errors);
     secret_clear(&c->password);
+    secret_clear(&c->outbind_password);
     SSL_CTX_free(c->tls); /* connections that are up hold it, too */
     *c = (struct smpp_config){0};
 }

@@ -342,6 +342,13 @@ static const char *peer_name(const struct smpp_session *s)
     return name && *name ? name : s->host;
 }
 
+static void number_connection(struct smpp_session *s)
+{
+    s->serial = ++last_serial;
+    s->mute_since.us = 0;
+    smpp_window_reset(&s->window);
+}
+
 static void connect_to(struct smpp_session *s)
 {
     const struct smpp_carrier_options *o = options(s);
@@ -364,9 +371,7 @@ static void connect_to(struct smpp_session *s)
         smpp_session_end(s, SMPP_END_UNREACHED, "out of memory", 0);
         return;
     }
-    s->serial = ++last_serial;
-    s->mute_since.us = 0;
-    smpp_window_reset(&s->window);
+    number_connection(s);
 }
 
 static void lookup_cb(void *arg, const struct smpp_address *address, const char *error)
@@ -394,13 +399,30 @@ static void resolve(struct smpp_session *s, const char *host, uint32_t nth)
         smpp_session_end(s, SMPP_END_UNREACHED, "out of memory", 0);
 }
 
+static void begin(struct smpp_session *s, const char *host)
+{
+    s->bound_at.us = 0;
+    s->draining = false;
+    str_copy(s->host, sizeof s->host, host);
+}
+
+void smpp_session_adopt(struct smpp_session *s, struct smpp_conn *conn, const char *peer)
+{
+    begin(s, peer);
+    s->conn = conn;
+    conn->cbs = &conn_cbs;
+    conn->arg = s;
+    number_connection(s);
+    smpp_session_set_state(s, SMPP_BINDING, "outbind", 0);
+    if (s->state == SMPP_BINDING) /* else it was stopped in the callback */
+        smpp_session_bind(s);
+}
+
 void smpp_session_start(struct smpp_session *s, const char *host, uint32_t nth)
 {
     if (s->state != SMPP_IDLE)
         return;
-    s->bound_at.us = 0;
-    s->draining = false;
-    str_copy(s->host, sizeof s->host, host);
+    begin(s, host);
     if (smpp_dial_parse(host, options(s)->port, &s->address) != 0) {
         resolve(s, host, nth);
         return;

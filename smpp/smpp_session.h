@@ -134,6 +134,8 @@ int smpp_session_init(struct smpp_session *s, const struct smpp_session_env *env
 void smpp_session_name(const struct smpp_session *s, char *out, size_t size);
 /* In IDLE: resolve or connect, as host asks; nth picks among the addresses of a name. */
 void smpp_session_start(struct smpp_session *s, const char *host, uint32_t nth);
+/* In IDLE: takes over a connection that is open, inside a callback of it. */
+void smpp_session_adopt(struct smpp_session *s, struct smpp_conn *conn, const char *peer);
 /* How many messages such as this it would take now; a begun one counts for itself. */
 uint32_t smpp_session_room(struct smpp_session *s, const struct smpp_entry *e);
 /* When its rate lets it take this; us 0: something else has to happen first, room_cb tells. */

@@ -101,7 +101,8 @@ int smpp_carrier_prepare(struct smpp_carrier *c, const struct smpp_carrier_optio
     int err = smpp_config_init(&c->next, options);
     if (err)
         return err;
-    err = c->next.o.mode == c->config.o.mode ? smpp_carrier_reserve(c, &c->next.o) : ERR_INVALID;
+    err = smpp_config_is_like(&c->config, &c->next) ? smpp_carrier_reserve(c, &c->next.o)
+                                                    : ERR_INVALID;
     for (uint32_t i = 0; i < c->n_links && !err; i++)
         err = smpp_window_reserve(&c->links[i]->session.window, c->next.o.window);
     if (!err)
@@ -155,7 +156,7 @@ void smpp_carrier_update(struct smpp_carrier *c)
         return;
     c->config = c->next;
     c->next = (struct smpp_config){0};
-    c->config.o.password = &c->config.password;
+    smpp_config_moved(&c->config);
     smpp_bucket_set(&c->bucket, c->config.o.rate, mono_now());
     for (uint32_t i = 0; i < SMPP_LINKS_MAX; i++)
         if (c->fresh[i])

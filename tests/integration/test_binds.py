@@ -1,5 +1,6 @@
 """What binds are: pairs of a transmitter and a receiver, one kind alone, and what operators make of them."""
 from concurrent.futures import ThreadPoolExecutor
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -10,7 +11,8 @@ import redis
 import wire
 from procs import wait_for
 from test_metrics import scrape, value
-from world import Account, number
+from smsc import NodeSmsc
+from world import Account, free_port, number
 
 PAIR = "transmitter+receiver"
 
@@ -199,3 +201,93 @@ def test_the_legs_of_a_pair_unbind_when_the_gateway_ends(world):
     account.send(number())
     assert gateway.stop() == 0
     assert len(smsc.events("unbind")) == 2
+
+
+class Caller:
+    """An SMSC that dials the gateway, says outbind and gives receipts to what binds there."""
+
+    def __init__(self, port, system_id=b"smsc", password=b"letmein"):
+        wait_for(lambda: self._connect(port), "the gateway listens")
+        self.buffer = bytearray()
+        self.socket.sendall(wire.pdu(wire.OUTBIND, 0, 1, system_id + b"\0" + password + b"\0"))
+
+    def _connect(self, port):
+        try:
+            self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+            return True
+        except OSError:
+            return False
+
+    def take(self):
+        """The next PDU; None when the gateway has closed."""
+        while not (whole := next(wire.split(self.buffer), None)):
+            octets = self.socket.recv(65536)
+            if not octets:
+                return None
+            self.buffer += octets
+        return whole
+
+    def bound(self, command):
+        whole = self.take()
+        assert wire.header(whole)[0] == command
+        self.socket.sendall(wire.pdu(command | 0x80000000, 0, wire.header(whole)[2], b"smsc\0"))
+        return whole
+
+
+def outbind_keys(door, **keys):
+    return {"outbind_listen": f"127.0.0.1:{door}", "outbind_system_id": "smsc", "outbind_password": "letmein", **keys}
+
+
+def test_q64_an_outbind_is_answered_with_a_bind_and_receipts_come_over_it(world):
+    port = free_port()
+    smsc = world.node("smsc", "--dlr", "none", "--id", "dec")
+    gateway = world.gateway({"acme": outbind_keys(port, port=smsc.port, bind=PAIR)}, http={}).start(bound=[])
+    wait_for(lambda: row(gateway, "0rx")["awaits_outbind"] and row(gateway, "0tx")["state"] == "BOUND", gateway.binds)
+    wrong = Caller(port, password=b"letmeout")
+    assert wrong.take() is None
+    caller = Caller(port)
+    bind = caller.bound(wire.BIND_RX)
+    assert NodeSmsc.USER.encode() in bind
+    gateway.wait_bound("acme")
+    account = Account(gateway, "demo")
+    to = number()
+    sent = account.send(to)
+    message_id = smsc.wait_submits(to)[0]["id"]
+    caller.socket.sendall(wire.deliver(7, to, "PINBIND", wire.receipt_text(message_id)))
+    account.wait_attempt(sent["pinId"], "DELIVERED")
+    assert wire.header(caller.take())[:2] == (wire.DELIVER_RESP, 0)
+    page, samples = scrape(gateway)
+    assert value(samples, "pinbind_outbinds_total", carrier="acme", result="taken") == 1
+    assert value(samples, "pinbind_outbinds_total", carrier="acme", result="credentials") == 1
+    assert "letmein" not in gateway.log() and "letmein" not in gateway.ctl("config")
+
+
+def test_q64_a_reload_takes_the_door_over(world):
+    port = free_port()
+    smsc = world.node("smsc")
+    gateway = world.gateway({"acme": outbind_keys(port, port=smsc.port, bind="receiver"), "trx": smsc},
+                            routes={"default": {"prefixes": [""], "carriers": ["trx"]}}).start(bound=["trx"])
+    first = Caller(port)
+    first.bound(wire.BIND_RX)
+    gateway.wait_bound("acme")
+    gateway.configure({"acme": outbind_keys(port, port=smsc.port, bind="receiver", outbind_password="another1"),
+                       "trx": {"port": smsc.port}},
+                      routes={"default": {"prefixes": [""], "carriers": ["trx"]}})
+    assert gateway.ctl("reload")["rebound"] == ["acme"]
+    whole = first.take()
+    assert wire.header(whole)[0] == wire.UNBIND
+    first.socket.sendall(wire.pdu(wire.UNBIND_RESP, 0, wire.header(whole)[2]))
+    assert first.take() is None
+    assert Caller(port).take() is None
+    second = Caller(port, password=b"another1")
+    second.bound(wire.BIND_RX)
+    gateway.wait_bound("acme")
+    gateway.wait_log("outbind_listening", count=2)
+
+
+@pytest.mark.parametrize("quirk", ["outbind", "alert"])
+def test_q64_an_outbind_on_a_bind_of_ours_means_nothing(world, quirk):
+    smsc = world.node("smsc")
+    gateway, account = world.start({"acme": smsc})
+    account.wait_attempt(account.send(number(), q=quirk)["pinId"], "DELIVERED")
+    assert len(smsc.events("bind")) == 1 and gateway.binds()[0]["state"] == "BOUND"

@@ -66,8 +66,8 @@ def test_every_row_is_there_and_parsers_take_it(running):
     assert len(rows) > 50
     assert re.findall(r"^# TYPE (\w+) (\w+)$", page, re.M) == rows
     empty = {name for name, _ in rows} - {re.sub("_(bucket|sum|count)$", "", name) for name, _ in samples}
-    # no request has ended before this one, and no bind has TLS
-    assert empty == {"pinbind_http_requests_total", "pinbind_tls_cert_expiry_seconds"}
+    # no request has ended before this one, and no bind has TLS or outbind
+    assert empty == {"pinbind_http_requests_total", "pinbind_tls_cert_expiry_seconds", "pinbind_outbinds_total"}
     assert "pinbind_http_requests_total" in dict(scrape(gateway)[1].keys())
 
 

@@ -160,6 +160,25 @@ static const struct mistake {
      "long_message: \"split\" is none of udh, sar, payload"},
     {IN_CARRIER("interface_version = 3.4"), "interface_version: "},
     {IN_CARRIER("address_npi = 2"), "address_npi: 2 is no numbering plan"},
+    {IN_CARRIER("outbind_listen = \"127.0.0.1:2776\""),
+     "outbind_system_id: is missing: outbind_listen needs it"},
+    {IN_CARRIER("outbind_listen = \"127.0.0.1:2776\" outbind_system_id = \"s\""),
+     "outbind_password_file: is missing, and so is outbind_password"},
+    {IN_CARRIER("outbind_listen = \"127.0.0.1:2776\" outbind_system_id = \"s\" outbind_password = "
+                "\"123456789\""),
+     "outbind_password: 9 octets long, 8 at most"},
+    {IN_CARRIER("outbind_listen = \"192.0.2.1:2776\" outbind_system_id = \"s\""),
+     "outbind_listen: 192.0.2.1:2776 is not loopback and there is no TLS"},
+    {IN_CARRIER("outbind_listen = \"127.0.0.1:2776\" bind = \"transmitter\""),
+     "outbind_listen: a transmitter is not dialled by the SMSC"},
+    {IN_CARRIER("outbind_listen = \"127.0.0.1:2776\" tls = true"),
+     "outbind_listen: there is no TLS for outbind"},
+    {IN_CARRIER("outbind_listen = \"localhost:2776\""), "outbind_listen: "},
+    {CARRIER
+     "outbind_listen = \"127.0.0.1:2776\" outbind_system_id = \"s\" outbind_password = \"p\" }\n"
+     "carrier \"two\" { host='h' system_id='s' password='p' outbind_listen = \"127.0.0.1:2776\"\n"
+     "outbind_system_id = \"s\" outbind_password = \"p\" }\n" ROUTE "}",
+     "carrier two: outbind_listen: carrier acme listens there already"},
     {IN_CARRIER("bind = \"trx\""),
      "bind: \"trx\" is none of transceiver, transmitter+receiver, receiver, transmitter"},
     {CARRIER "}\nroute \"r\" { carriers = {\"acme\", \"acme\"} }",

@@ -75,9 +75,18 @@ static enum config_change change_of(const char *a, const char *b)
 /* What names the peer or the account; all else goes on with the binds that are up. */
 static bool is_of_the_bind(const char *key)
 {
-    static const char *const keys[] = {"host",          "hosts",     "port",
-                                       "local_address", "system_id", "password",
-                                       "system_type",   "bind",      "interface_version"};
+    static const char *const keys[] = {"host",
+                                       "hosts",
+                                       "port",
+                                       "local_address",
+                                       "system_id",
+                                       "password",
+                                       "system_type",
+                                       "bind",
+                                       "interface_version",
+                                       "outbind_listen",
+                                       "outbind_system_id",
+                                       "outbind_password"};
     if (strncmp(key, "tls", 3) == 0 || strncmp(key, "address_", 8) == 0)
         return true;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)

@@ -114,6 +114,8 @@ static inline const char *other_value(const struct config_row *row, char *out, s
         {"bind", "\"transmitter+receiver\""},
         {"interface_version", "\"5.0\""},
         {"address_npi", "9"},
+        {"outbind_listen", "\"127.0.0.1:2776\""},
+        {"outbind_password", "\"***\""},
         {"default_alphabet", "\"latin1\""},
         {"validity", "\"none\""},
         {"messaging_mode", "\"forward\""},
@@ -136,7 +138,7 @@ static inline const char *other_value(const struct config_row *row, char *out, s
     for (size_t i = 0; i < sizeof special / sizeof special[0]; i++)
         if (strcmp(row->name, special[i][0]) == 0)
             return special[i][1];
-    if (strcmp(row->name, "password_file") == 0)
+    if (strstr(row->name, "password_file"))
         snprintf(out, size, "\"%s\"", path_of("acme.pass"));
     else if (strcmp(row->type, "integer") == 0)
         snprintf(out, size, "%d", atoi(row->fallback) + 1);
@@ -164,7 +166,9 @@ static inline char *file_with(const struct config_row *row, const char *value)
     const char *tls = carrier && !strncmp(k, "tls_", 4) ? "tls = true\n" : "";
     const char *with = strcmp(k, "tls_cert_file") == 0  ? "tls_key_file = \"/k\"\n"
                        : strcmp(k, "tls_key_file") == 0 ? "tls_cert_file = \"/c\"\n"
-                                                        : "";
+                       : strcmp(k, "outbind_listen") == 0
+                           ? "outbind_system_id = \"s\" outbind_password = \"p\"\n"
+                           : "";
     snprintf(line, sizeof line, "%s%s = %s\n%s", tls, k, value, with);
     bool host = carrier && (!strcmp(k, "host") || !strcmp(k, "hosts"));
     bool password = carrier && !strncmp(k, "password", 8);
