@@ -142,13 +142,22 @@ static void receipt_note_reply(struct act *a, const struct store_reply *reply)
     receipt_finish(t, verdict);
 }
 
+/* It names the message's number, the end of it (the national form), or none. */
+static bool receipt_is_for(const struct receipt_act *t, const struct msisdn *number)
+{
+    const struct msisdn *said = &t->p.msisdn;
+
+    return said->len <= number->len &&
+           memcmp(said->digits, number->digits + number->len - said->len, said->len) == 0;
+}
+
 /* A map or a done mark stands under the form that was looked at; false: not this message's.  An id
  * that is another number's still is used again: what it shall lead to is not there yet. */
 static bool receipt_found(struct receipt_act *t, const char *s, size_t len)
 {
     if (s == NULL || len == 0 || (s[0] != 'M' && s[0] != 'D') || !pin_map_read(&t->map, s, len))
         return false;
-    if (t->p.msisdn.len != 0 && strcmp(t->p.msisdn.digits, t->map.msisdn.digits) != 0) {
+    if (!receipt_is_for(t, &t->map.msisdn)) {
         t->is_early |= s[0] == 'M';
         return false;
     }

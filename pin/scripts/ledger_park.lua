@@ -5,7 +5,8 @@
 -- Answers the map; else 0 parked, 1 parked over another number's, 2 another final one is there.
 local v = redis.call('GET', KEYS[1])
 local kind, over = v and string.sub(v, 1, 1), 0
-if kind == 'M' or (kind == 'D' and (ARGV[3] == '' or string.match(v, '^%l*(%d+)', 35) == ARGV[3])) then
+if kind == 'M' or (kind == 'D' and (ARGV[3] == '' or
+    string.sub(string.match(v, '^%l*(%d+)', 35), -#ARGV[3]) == ARGV[3])) then
     return v
 end
 if kind == 'P' and string.sub(v, 2, 9) ~= string.sub(ARGV[1], 2, 9) then

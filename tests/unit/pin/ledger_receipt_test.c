@@ -391,6 +391,33 @@ static void a_receipt_that_names_no_number_matches_by_id_outside_auto(void **sta
 }
 
 /* The operator's receipts bear something else than the id of its response, or it gives none. */
+static void a_receipt_with_the_national_form_of_the_number_matches_outside_auto(void **state)
+{
+    struct rig *r = *state;
+    struct msisdn national, other;
+    assert_int_equal(msisdn_parse("911234567", 9, &national), 0); /* of NUMBER */
+    assert_int_equal(msisdn_parse("911234568", 9, &other), 0);
+    for (int i = 0; i < 2; i++) { /* after its response, before it */
+        struct sample s = sample_opened(r, NUMBER);
+        struct receipt_args args = {.id = "5f",
+                                    .mode = PIN_ID_HEX,
+                                    .state = PIN_ATT_DELIVERED,
+                                    .final = true,
+                                    .msisdn = &national};
+        const struct sent_args sent = {.state = PIN_ATT_ACCEPTED, .mode = PIN_ID_HEX, .id = "5F"};
+        if (i == 0)
+            assert_int_equal(do_sent(r, &s, &sent), PIN_OK);
+        assert_int_equal(do_receipt(r, &args).verdict, i == 0 ? PIN_OK : PIN_PARKED);
+        if (i == 1)
+            assert_int_equal(do_sent(r, &s, &sent), PIN_OK);
+        assert_int_equal(attempt_of(r, &s, 1), PIN_ATT_DELIVERED);
+        assert_int_equal(do_receipt(r, &args).verdict, PIN_DUPLICATE);
+        args.msisdn = &other;
+        assert_int_equal(do_receipt(r, &args).verdict, PIN_PARKED);
+        rig_flush(r);
+    }
+}
+
 static void a_receipt_is_found_by_what_the_sender_calls_the_message(void **state)
 {
     struct rig *r = *state;
@@ -854,6 +881,7 @@ int main(void)
         T(q9_an_id_used_again_and_its_receipt_may_race),
         T(in_auto_one_numbers_hex_is_not_anothers_decimal),
         T(a_receipt_that_names_no_number_matches_by_id_outside_auto),
+        T(a_receipt_with_the_national_form_of_the_number_matches_outside_auto),
         T(a_receipt_is_found_by_what_the_sender_calls_the_message),
         T(a_receipt_ends_the_doubt_where_it_needs_no_answer),
         T(one_reference_of_two_numbers_is_two_messages),
