@@ -20,6 +20,7 @@ struct carriers;
 struct config;
 struct flows;
 struct gateway;
+struct mo;
 struct pin_ledger;
 struct pin_registry;
 struct resp_server;
@@ -34,6 +35,7 @@ struct admin_env {
     struct pin_ledger *ledger;
     struct carriers *carriers;
     struct flows *flows;
+    const struct mo *mo;
     struct resp_server *resp;
     const struct api *api;
     struct gateway *gateway; /* reload and drain */

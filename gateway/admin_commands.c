@@ -446,6 +446,7 @@ void admin_dispatch(struct admin_request *r, const char *command)
         {"binds", 0, cmd_binds},
         {"pins", 1, cmd_pins},
         {"info", 0, cmd_info},
+        {"mo", 0, admin_mo},
         {"config", 0, cmd_config},
         {"reload", 0, cmd_reload},
         {"drain", 0, cmd_drain},

@@ -28,6 +28,8 @@ void admin_fail(struct admin_request *r, const char *code, const char *fmt, ...)
 /* A result of the registry or the ledger that is not 0; `what` is the thing asked for. */
 void admin_fail_result(struct admin_request *r, int result, const char *what);
 
+void admin_mo(struct admin_request *r);
+
 void admin_dispatch(struct admin_request *r, const char *command);
 
 #endif

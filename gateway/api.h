@@ -12,6 +12,7 @@ struct api;
 struct carriers;
 struct config;
 struct flows;
+struct mo;
 struct overdue;
 struct pin_ledger;
 struct pin_registry;
@@ -26,6 +27,7 @@ struct api_env {
     struct pin_ledger *ledger;
     struct pin_registry *registry;
     struct carriers *carriers;
+    const struct mo *mo;
     const struct overdue *overdue; /* for /metrics */
     struct store *store;
     const struct resp_server *resp; /* for /metrics */

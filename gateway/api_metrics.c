@@ -7,6 +7,7 @@
 #include "gateway/counters.h"
 #include "gateway/flow.h"
 #include "gateway/metrics_page.h"
+#include "gateway/mo.h"
 #include "gateway/overdue.h"
 #include "gateway/process_info.h"
 #include "gateway/receipt_counts.h"
@@ -27,6 +28,7 @@ struct snapshot {
     struct flows_info flows;
     struct pin_ledger_info ledger;
     struct carriers_info carriers;
+    const struct mo *mo;
     struct overdue_info overdue;
     struct resp_info resp;
     struct api_info api;
@@ -77,6 +79,7 @@ static int take(struct snapshot *s, const struct api_call *c)
     flows_info(env->flows, &s->flows);
     pin_ledger_info(env->ledger, &s->ledger);
     carriers_info(env->carriers, &s->carriers);
+    s->mo = env->mo;
     overdue_info(env->overdue, &s->overdue);
     resp_server_info(env->resp, &s->resp);
     api_info(c->api, &s->api);
@@ -201,6 +204,19 @@ static void outbinds(struct metrics_page *p, const struct snapshot *s)
             metrics_series(p, labels, (double)c->guests[k]);
         }
     }
+}
+
+static void mobile_originated(struct metrics_page *p, const struct snapshot *s)
+{
+    size_t n;
+    const struct mo_count *rows = mo_counts(s->mo, &n);
+    for (size_t i = 0; i < n; i++)
+        for (unsigned k = 0; k < MO_KEYWORDS; k++) {
+            const struct metrics_label labels[] = {{"carrier", rows[i].carrier},
+                                                   {"keyword", mo_keyword_name((enum mo_keyword)k)},
+                                                   {NULL, NULL}};
+            metrics_series(p, labels, (double)rows[i].n[k]);
+        }
 }
 
 static void pins(struct metrics_page *p, const struct snapshot *s)

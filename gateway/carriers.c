@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "gateway/carrier_options.h"
 #include "gateway/config.h"
+#include "gateway/mo.h"
 #include "gateway/overdue.h"
 #include "gateway/receipt_counts.h"
 #include "gateway/receipt_match.h"
@@ -197,16 +198,15 @@ static void receipt_cb(void *arg, struct smpp_carrier *smpp, const struct smpp_r
     smpp_delivery_done(smpp, handle, ESME_RX_T_APPN);
 }
 
-/* Messages from handsets have no reader yet: taken from the operator, counted in the log, dropped.
- */
 static void mo_cb(void *arg, struct smpp_carrier *smpp, const struct smpp_mo *mo,
                   struct smpp_delivery handle)
 {
     struct carrier *c = arg;
-    c->all->info.mobile_originated++;
-    LOG(LOG_LV_INFO, c->config->name, "mo", KV_I("octets", mo->octets),
-        KV_I("data_coding", mo->data_coding));
-    smpp_delivery_done(smpp, handle, ESME_ROK);
+    int err = mo_take(c->all->env.mo, c->config->name, mo);
+    c->all->info.mobile_originated += !err;
+    if (err)
+        LOG(LOG_LV_ERROR, c->config->name, "mo_not_taken", KV_S("reason", err_name(err)));
+    smpp_delivery_done(smpp, handle, err ? ESME_RX_T_APPN : ESME_ROK);
 }
 
 static void late_cb(void *arg, struct smpp_carrier *smpp, void *submit_arg,
@@ -404,8 +404,10 @@ static void take_step(struct carrier *c, const struct config *fresh)
     if (is_new || !c->is_leaving) /* else the old binds end under the old configuration */
         adopt(c, fresh,
               config_carrier_find(fresh, is_new ? smpp_carrier_name(made) : c->config->name));
-    if (is_new)
+    if (is_new) {
+        mo_add_carrier(c->all->env.mo, c->config->name);
         smpp_carrier_start(c->smpp);
+    }
 }
 
 static void report(const struct carrier *c, struct carriers_changes *out)

@@ -20,6 +20,7 @@
 
 struct config;
 struct config_carrier;
+struct mo;
 struct overdue;
 struct pin_ledger;
 struct carriers;
@@ -29,6 +30,7 @@ struct carriers_env {
     struct reap *reap;
     struct evdns_base *dns;
     struct pin_ledger *ledger;
+    struct mo *mo;               /* gets the messages from handsets */
     struct overdue *overdue;     /* is told of final receipts */
     const struct config *config; /* the first one; counted */
     void *arg;

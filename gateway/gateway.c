@@ -9,6 +9,7 @@
 #include "gateway/carriers.h"
 #include "gateway/config.h"
 #include "gateway/flow.h"
+#include "gateway/mo.h"
 #include "gateway/overdue.h"
 #include "gateway/resp.h"
 #include "pin/ledger.h"
@@ -43,6 +44,7 @@ struct gateway {
     struct overdue *overdue;
     struct flows *flows;
     struct carriers *carriers;
+    struct mo *mo;
     struct resp_server *resp;
     struct api *api;
     struct admin_server *admin;
@@ -160,6 +162,10 @@ static int start_carriers(struct gateway *g, char *why, size_t why_size)
                              .overdue = g->overdue,
                              .config = g->config,
                              .late_cb = flow_late};
+    g->mo = mo_new();
+    if (!g->mo)
+        return ERR_NOMEM;
+    e.mo = g->mo;
     g->carriers = carriers_new(&e, why, why_size);
     if (!g->carriers)
         return ERR_INVALID;
@@ -177,6 +183,7 @@ static struct api *new_api(struct gateway *g, char *why, size_t why_size)
                         .ledger = g->ledger,
                         .registry = g->registry,
                         .carriers = g->carriers,
+                        .mo = g->mo,
                         .overdue = g->overdue,
                         .store = g->store,
                         .resp = g->resp};
@@ -201,6 +208,7 @@ static int start_doors(struct gateway *g, char *why, size_t why_size)
                           .ledger = g->ledger,
                           .carriers = g->carriers,
                           .flows = g->flows,
+                          .mo = g->mo,
                           .gateway = g};
     g->resp = resp_server_new(&r, why, why_size);
     if (!g->resp)
@@ -448,6 +456,7 @@ void gateway_free(struct gateway *g)
     flows_free(g->flows); /* its callers' answers go to connections that are still there */
     pin_ledger_free(g->ledger);
     carriers_free(g->carriers); /* outcomes of submits find their flows gone */
+    mo_free(g->mo);
     overdue_free(g->overdue);
     pin_registry_free(g->registry);
     api_free(g->api);

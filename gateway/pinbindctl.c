@@ -3,6 +3,7 @@
 #include "base/result.h"
 #include "gateway/config_private.h"
 #include "gateway/ctl_decode.h"
+#include "gateway/ctl_mo.h"
 #include "pin/pin.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 
 #define DEFAULT_SOCKET "/run/pinbind/admin.sock"
 #define ANSWER_MS      15000
+#define FOLLOW_MS      500 /* between two looks */
 
 static const char usage[] =
     "usage: pinbindctl [-s SOCKET] [--json] COMMAND ...\n"
@@ -37,6 +39,9 @@ static const char usage[] =
     "  binds                                  every bind with its state and counters\n"
     "  pins PINID                             what became of a PIN (never the PIN)\n"
     "  info                                   store, sends, ledger, clients\n"
+    "  mo [--follow]                          the latest messages from handsets; --follow: and "
+    "those\n"
+    "                                         that come\n"
     "  config                                 the configuration in effect\n"
     "  reload                                 reads the configuration file again\n"
     "  drain                                  no new work, answers what is open, ends\n"
@@ -49,7 +54,7 @@ static const char usage[] =
 /* Commands of two words. */
 static const char *const groups[] = {"pinkey", "account", "key", "app", "message", "decode"};
 /* Options that take no value, and those that do. */
-static const char *const flags[] = {"no-look-alikes"};
+static const char *const flags[] = {"no-look-alikes", "follow"};
 static const char *const values[] = {"active-from", "account",   "name",     "set",
                                      "app",         "text",      "type",     "length",
                                      "sender",      "time-zone", "alphabet", "max-segments"};
@@ -454,6 +459,13 @@ static void print_reload(json_t *result)
         puts("done");
 }
 
+static void print_messages(json_t *list)
+{
+    size_t i;
+    json_t *message;
+    json_array_foreach(list, i, message) ctl_mo_print(message, stdout);
+}
+
 static void print_result(const struct args *a, json_t *result)
 {
     if (a->json) {
@@ -462,6 +474,8 @@ static void print_result(const struct args *a, json_t *result)
         print_binds(result);
     } else if (strcmp(a->command, "reload") == 0) {
         print_reload(result);
+    } else if (strcmp(a->command, "mo") == 0) {
+        print_messages(result);
     } else if (strcmp(a->command, "config") == 0) {
         fputs(json_string_value(result), stdout);
     } else if (strstr(a->command, " create")) {
@@ -486,19 +500,57 @@ static int read_key(const struct args *a)
     return 0;
 }
 
-static int remote(const struct args *a)
+/* What was asked for, shown by print. */
+static int show(const struct args *a, void (*print)(const struct args *a, json_t *result))
 {
-    int unread = read_key(a);
-    json_t *answer = unread ? NULL : ask(a);
+    json_t *answer = ask(a);
     if (!answer)
         return 1;
     int status = 0;
     if (json_is_true(json_object_get(answer, "ok")))
-        print_result(a, json_object_get(answer, "result"));
+        print(a, json_object_get(answer, "result"));
     else
         status = fail("%s", json_string_value(json_object_get(answer, "error")));
     json_decref(answer);
     return status;
+}
+
+/* Oldest first; the next question is for what comes after them. */
+static void print_new_messages(const struct args *a, json_t *list)
+{
+    for (size_t i = json_array_size(list); i-- > 0;) {
+        json_t *message = json_array_get(list, i);
+        if (a->json)
+            print_json(message);
+        else
+            ctl_mo_print(message, stdout);
+    }
+    json_t *newest = json_array_get(list, 0);
+    if (newest)
+        json_object_set(a->options, "since", json_object_get(newest, "id"));
+}
+
+/* Until it is ended, or one of the two sides is gone. */
+static int follow(const struct args *a)
+{
+    int status = 0;
+    while (!status) {
+        status = show(a, print_new_messages);
+        if (fflush(stdout) != 0)
+            return 1;
+        if (!status)
+            poll(NULL, 0, FOLLOW_MS);
+    }
+    return status;
+}
+
+static int remote(const struct args *a)
+{
+    if (read_key(a))
+        return 1;
+    if (strcmp(a->command, "mo") == 0 && json_object_get(a->options, "follow"))
+        return follow(a);
+    return show(a, print_result);
 }
 
 int main(int argc, char **argv)

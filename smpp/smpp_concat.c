@@ -4,9 +4,13 @@
 #include "base/result.h"
 #include "base/table.h"
 #include "smpp/smpp_const.h"
+#include "smpp/smpp_text.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define UNPACKED_PER_OCTET 2 /* septets, at most */
+#define UTF8_PER_OCTET     4 /* more than any coding makes of an octet */
 
 /* Information elements of a user data header; any other is passed over. */
 #define IE_CONCAT_8  0x00
@@ -245,4 +249,79 @@ void smpp_concat_clear(struct smpp_concat *c)
         DL_DELETE(c->ready, m);
         smpp_parts_free(m);
     }
+}
+
+/* --- text --- */
+
+/* Packed septets begin anew in each part, so they are unpacked first. */
+static bool is_packed(const struct smpp_piece *piece, const struct smpp_carrier_options *o)
+{
+    return o->alphabet == SMPP_GSM_PACKED && smpp_text_is_default(piece->data_coding);
+}
+
+/* Returns the octets written. */
+static size_t join(uint8_t *out, const struct smpp_piece *piece,
+                   const struct smpp_carrier_options *o)
+{
+    const uint8_t *p = (const uint8_t *)piece->octets.p;
+    size_t len = piece->octets.len;
+    if (is_packed(piece, o))
+        return smpp_text_unpack(p, len, piece->udh, out);
+    /* One: the terminator that the peer counted; another before it is an '@'. */
+    if (o->strip_trailing_nul && smpp_text_is_default(piece->data_coding) && len &&
+        p[len - 1] == '\0')
+        len--;
+    memcpy(out, p, len);
+    return len;
+}
+
+/* A surrogate pair or an escape sequence may lie across two parts: what is of one coding and has no
+ * gap is joined before it is read.  joined has room for all of it, unpacked. */
+static size_t read_text(const struct smpp_parts *m, const struct smpp_carrier_options *o,
+                        uint8_t *joined, char *out, size_t size)
+{
+    struct smpp_coded run = {.p = joined};
+    size_t len = 0;
+    for (size_t i = 0; i < m->n_pieces; i++) {
+        const struct smpp_piece *piece = &m->pieces[i], *next = piece + 1;
+        if (!piece->has_come)
+            continue;
+        run.len += join(joined + run.len, piece, o);
+        if (i + 1 < m->n_pieces && next->has_come && next->data_coding == piece->data_coding)
+            continue;
+        run.data_coding = piece->data_coding;
+        run.alphabet = is_packed(piece, o) ? SMPP_GSM : o->alphabet;
+        len += smpp_text_decode(&run, out + len, size - len);
+        run.len = 0;
+    }
+    return len;
+}
+
+static bool is_text(const struct smpp_parts *m)
+{
+    for (size_t i = 0; i < m->n_pieces; i++)
+        if (m->pieces[i].has_come && smpp_text_is_binary(m->pieces[i].data_coding))
+            return false;
+    return true;
+}
+
+int smpp_parts_text(const struct smpp_parts *m, const struct smpp_carrier_options *o,
+                    struct smpp_str *out)
+{
+    *out = (struct smpp_str){NULL, 0};
+    if (!is_text(m))
+        return 0;
+    size_t room = m->octets * UNPACKED_PER_OCTET + 1, size = m->octets * UTF8_PER_OCTET + 1;
+    uint8_t *joined = malloc(room);
+    char *text = malloc(size);
+    if (joined && text) {
+        text[0] = '\0';
+        *out = (struct smpp_str){text, read_text(m, o, joined, text, size)};
+    } else {
+        free(text);
+    }
+    if (joined)
+        secret_wipe(joined, room);
+    free(joined);
+    return out->p ? 0 : ERR_NOMEM;
 }

@@ -78,6 +78,10 @@ struct smpp_parts *smpp_concat_take(struct smpp_concat *c, struct mono now, uint
 struct smpp_parts *smpp_concat_take_waiting(struct smpp_concat *c);
 /* When the oldest has waited for age_ms; us 0: none waits. */
 struct mono smpp_concat_due(const struct smpp_concat *c, uint32_t age_ms);
+/* Its text as UTF-8 with a NUL, the caller's to wipe and free; p NULL: it is binary data.
+ * ERR_NOMEM. */
+int smpp_parts_text(const struct smpp_parts *m, const struct smpp_carrier_options *o,
+                    struct smpp_str *out) __attribute__((warn_unused_result));
 void smpp_parts_free(struct smpp_parts *m);
 void smpp_concat_clear(struct smpp_concat *c);
 

@@ -8,63 +8,6 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define UTF8_PER_OCTET 4 /* more than any coding makes of an octet */
-
-/* --- text --- */
-
-/* Packed septets begin anew in each part, so they are unpacked first. */
-static bool is_packed(const struct smpp_piece *piece, const struct smpp_carrier_options *o)
-{
-    return o->alphabet == SMPP_GSM_PACKED && smpp_text_is_default(piece->data_coding);
-}
-
-/* Returns the octets written. */
-static size_t join(uint8_t *out, const struct smpp_piece *piece,
-                   const struct smpp_carrier_options *o)
-{
-    const uint8_t *p = (const uint8_t *)piece->octets.p;
-    size_t len = piece->octets.len;
-    if (is_packed(piece, o))
-        return smpp_text_unpack(p, len, piece->udh, out);
-    /* One: the terminator that the peer counted; another before it is an '@'. */
-    if (o->strip_trailing_nul && smpp_text_is_default(piece->data_coding) && len &&
-        p[len - 1] == '\0')
-        len--;
-    memcpy(out, p, len);
-    return len;
-}
-
-/* A surrogate pair or an escape sequence may lie across two parts: what is of one coding and has no
- * gap is joined before it is read.  joined has room for two of each octet. */
-static size_t read_text(const struct smpp_parts *m, const struct smpp_carrier_options *o,
-                        uint8_t *joined, char *out, size_t size)
-{
-    struct smpp_coded run = {.p = joined};
-    size_t len = 0;
-    for (size_t i = 0; i < m->n_pieces; i++) {
-        const struct smpp_piece *piece = &m->pieces[i], *next = piece + 1;
-        if (!piece->has_come)
-            continue;
-        run.len += join(joined + run.len, piece, o);
-        if (i + 1 < m->n_pieces && next->has_come && next->data_coding == piece->data_coding)
-            continue;
-        run.data_coding = piece->data_coding;
-        run.alphabet = is_packed(piece, o) ? SMPP_GSM : o->alphabet;
-        len += smpp_text_decode(&run, out + len, size - len);
-        run.len = 0;
-    }
-    return len;
-}
-
-static bool is_text(const struct smpp_parts *m)
-{
-    for (size_t i = 0; i < m->n_pieces; i++)
-        if (m->pieces[i].has_come && smpp_text_is_binary(m->pieces[i].data_coding))
-            return false;
-    return true;
-}
 
 /* --- up --- */
 
@@ -80,7 +23,7 @@ static void tell(struct smpp_carrier *c, const struct smpp_parts *m, struct smpp
         .destination_ton = first->destination_ton,
         .destination_npi = first->destination_npi,
         .data_coding = first->piece.data_coding,
-        .text = is_text(m) ? text : (struct smpp_str){NULL, 0},
+        .text = text,
         .octets = m->octets,
         .parts = first->total,
         .missing = (uint32_t)first->total - m->come,
@@ -92,23 +35,16 @@ static void tell(struct smpp_carrier *c, const struct smpp_parts *m, struct smpp
 
 static int hand_up(struct smpp_carrier *c, const struct smpp_parts *m, struct smpp_delivery handle)
 {
-    size_t size = m->octets * UTF8_PER_OCTET + 1;
-    char *text = malloc(size);
-    size_t room = m->octets * 2 + 1;
-    uint8_t *joined = malloc(room);
-    int err = text && joined ? 0 : ERR_NOMEM;
-    if (!err) {
-        text[0] = '\0';
-        size_t len = read_text(m, &c->config.o, joined, text, size);
-        tell(c, m, (struct smpp_str){text, len}, handle);
-    }
-    if (text)
-        secret_wipe(text, size);
-    if (joined)
-        secret_wipe(joined, room);
-    free(text);
-    free(joined);
-    return err;
+    struct smpp_str text;
+    int err = smpp_parts_text(m, &c->config.o, &text);
+    if (err)
+        return err;
+    tell(c, m, text, handle);
+    char *own = (char *)(uintptr_t)text.p;
+    if (own)
+        secret_wipe(own, text.len);
+    free(own);
+    return 0;
 }
 
 /* Of a message in parts, which are acknowledged. */

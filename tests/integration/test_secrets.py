@@ -1,5 +1,5 @@
-"""A run with every kind of traffic, and then a search for its PINs, passwords, keys and texts wherever somebody could
-read them: logs, Redis, its files, answers, command lines, what pinbindctl and /metrics tell.  And the search itself: that
+"""A run with every kind of traffic, and then a search for its PINs, passwords, keys and texts (of messages from handsets,
+too) wherever somebody could read them: logs, Redis, its files, answers, command lines, what pinbindctl and /metrics tell.  And the search itself: that
 it finds each of them in each form.
 """
 import base64
@@ -19,6 +19,7 @@ from world import Redis, number, pin_in
 VALUE = "Zvonimir-7f3a9c"  # of a placeholder
 WRONG_KEY = "pb_" + "5b" * 32
 TYPED = "739182645509"  # a wrong PIN is one that a person uses somewhere
+WRITTEN = "Otkazujem-c41e9d"  # by the person with the handset
 TEXT = leaks.MARK + "{{pin}} for {{q}}, tell nobody"
 
 
@@ -74,6 +75,22 @@ def life_of_a_pin(rig, door, message):
     rig.account.wait_attempt(sent["pinId"], "DELIVERED")
     rig.note(rig.account.status(sent["pinId"]))
     return sent["pinId"], pin
+
+
+def messages_from_handsets(rig):
+    """One in each form, and one that stays incomplete; returns when they are answered."""
+    answered = len(rig.smsc.received(wire.DELIVER_RESP))
+    octets, to, written = WRITTEN.encode(), number(), "1971"
+
+    def udh(reference, part):
+        return bytes([5, 0, 3, reference, 2, part])
+    for i, (text, esm) in enumerate((
+            (octets, 0), (octets + b" STOP", 0x10), (udh(1, 2) + octets[8:], 0x40), (udh(1, 1) + octets[:8], 0x40),
+            (udh(2, 1) + octets, 0x40), (b"\xff" + octets, 0x40), (b"id:1 stat:" + octets, 0))):
+        rig.smsc.say(wire.deliver(7000 + i, to, written, text, esm_class=esm))
+    rig.smsc.say(wire.deliver(7100, to, written, b"", esm_class=0, tail=b"\x04\x24\0" + bytes([len(octets)]) + octets))
+    rig.smsc.say(wire.deliver(7101, WRITTEN, WRITTEN, octets, esm_class=0))
+    rig.smsc.wait_received(wire.DELIVER_RESP, answered + 9)
 
 
 def wrong_words(rig, pin_id, pin):
@@ -146,6 +163,7 @@ def traffic(rig):
         pins = [life_of_a_pin(rig, door, message) for message in rig.messages]
         door.leave()
         rig.attempt(lambda: door_class(rig.gateway, WRONG_KEY).verify(*pins[0]))
+    messages_from_handsets(rig)
     pin_id, pin = pins[0]
     rig.attempt(lambda: rig.account.client().execute_command("PIN.RESEND", pin_id))
     wrong_words(rig, pin_id, pin)
@@ -182,6 +200,7 @@ CONTENT = {  # that the places are what they are taken for
 def secrets_of(rig):
     secrets = rig.world.secrets()
     secrets.add("a placeholder's value", VALUE)
+    secrets.add("a message from a handset", WRITTEN)
     secrets.add_key("a wrong key", WRONG_KEY)
     secrets.add_pin(TYPED)
     return secrets
@@ -191,6 +210,7 @@ def secrets_of(rig):
 def test_no_secret_is_anywhere_to_read(world, kind):
     rig = Rig(world, kind)
     pin_id, pin = traffic(rig)
+    rig.read = " ".join(m["text"] for m in rig.gateway.ctl("mo"))  # the one place for texts of handsets
     secrets = secrets_of(rig)
     places = look_everywhere(rig, pin_id)
     if rig.redis:
@@ -210,7 +230,9 @@ def test_no_secret_is_anywhere_to_read(world, kind):
 def check_the_search(world, rig, secrets, pin):
     """What was searched for was real, and would have been found."""
     seen = " ".join(world.texts())
+    assert rig.read.count(WRITTEN) >= 6
     assert VALUE in seen and pin in seen and leaks.MARK in seen and any(not pin_in(t).isdigit() for t in world.texts())
+    assert secrets.find(WRITTEN.encode()) == ["a message from a handset"]
     planted = rig.gateway.folder / "planted.err"
     for word in (rig.account.key, Redis.PASSWORD, pin, world.texts()[0]):
         planted.write_text(f"... {word} ...")
