@@ -180,7 +180,9 @@ static void take_result(struct flow *f, const struct smpp_result *r, bool is_lat
         [SMPP_NOT_SENT] = PIN_ATT_NOT_SENT,
     };
     flow_parts_take(&f->parts, r, is_late);
-    f->outcome = flow_parts_is_torn(&f->parts) ? PIN_ATT_IN_DOUBT : outcomes[r->outcome];
+    f->outcome = outcomes[r->outcome];
+    if (r->outcome == SMPP_ACCEPTED && flow_parts_is_torn(&f->parts))
+        f->outcome = PIN_ATT_IN_DOUBT; /* a late part, and those behind it were never sent */
     f->status = r->status;
     str_copy_n(f->message_id, sizeof f->message_id, r->message_id.p ? r->message_id.p : "",
                r->message_id.len);

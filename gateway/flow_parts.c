@@ -33,7 +33,7 @@ static void take_all(struct flow_parts *p, const struct smpp_result *r)
     if (r->parts <= 1 || r->parts > PIN_SEGMENTS_MAX)
         return;
     p->n = r->parts;
-    p->accepted = r->outcome == SMPP_ACCEPTED ? p->n : r->outcome == SMPP_UNKNOWN ? r->part : 0;
+    p->accepted = r->outcome == SMPP_ACCEPTED ? p->n : r->part;
     p->in_doubt = r->outcome == SMPP_UNKNOWN;
     p->ids = calloc(p->n, sizeof *p->ids);
     if (!p->ids)

@@ -163,7 +163,7 @@ void flow_fail_store(struct flow *f, int err);
 /* flow_parts.c */
 struct smpp_result;
 void flow_parts_take(struct flow_parts *p, const struct smpp_result *r, bool is_late);
-/* Some are accepted, the rest is in doubt, or will never be sent. */
+/* Some are accepted, and not all. */
 bool flow_parts_is_torn(const struct flow_parts *p);
 /* Those that count, as it stands. */
 void flow_parts_count(struct flow_parts *p, enum flow_parts_by by);
