@@ -443,7 +443,7 @@ struct smpp_ask_counts {
 };
 struct smpp_carrier_info {
     const char *carrier;
-    uint32_t queued;   /* messages waiting for a bind's room or rate */
+    uint32_t queued;   /* messages waiting for a bind's room or rate, also between two parts */
     int64_t oldest_ms; /* so long the next of them has waited, 0: there is none */
     bool is_dialled;   /* outbind_listen is set */
     uint64_t guests[SMPP_GUESTS];

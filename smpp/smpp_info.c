@@ -69,6 +69,8 @@ void smpp_carrier_info(const struct smpp_carrier *c, struct smpp_carrier_info *o
         memcpy(out->guests, smpp_outbind_counts(c->outbind), sizeof out->guests);
     if (c->queue)
         out->oldest_ms = mono_diff_ms(mono_now(), c->queue->since);
+    for (uint32_t i = 0; i < c->n_links; i++)
+        out->queued += c->links[i]->session.n_begun;
 }
 
 const char *smpp_carrier_error_text(const struct smpp_carrier *c, const char *err)

@@ -162,12 +162,14 @@ void smpp_session_hold(struct smpp_session *s, struct smpp_entry *e)
 {
     e->parts->is_held = true;
     smpp_entry_insert(&s->begun, e);
+    s->n_begun++;
     smpp_session_arm(s);
 }
 
 struct smpp_entry *smpp_session_release(struct smpp_session *s, struct smpp_entry *e)
 {
     DL_DELETE(s->begun, e);
+    s->n_begun--;
     e->parts->is_held = false;
     return e;
 }

@@ -155,7 +155,6 @@ void smpp_session_in_doubt(struct smpp_session *s, struct smpp_entry *e, const c
 {
     struct smpp_result r = {
         .outcome = SMPP_UNKNOWN, .reason = reason, .rtt_us = -1, .bind = s->bind};
-    s->counts.in_doubt++;
     s->env.ops->done_cb(s->env.owner, e, &r);
 }
 
@@ -166,6 +165,7 @@ static void settle_window(struct smpp_session *s)
     while ((e = smpp_window_oldest(&s->window))) {
         smpp_window_take(&s->window, e->sequence);
         lost++;
+        s->counts.in_doubt++;
         smpp_session_in_doubt(s, e, "connection ended before the answer");
     }
     if (lost)
@@ -487,6 +487,7 @@ static void check_window(struct smpp_session *s, struct mono now)
     while ((e = smpp_window_expire(&s->window, now))) {
         uint32_t sequence = e->sequence;
         expired++;
+        s->counts.in_doubt++;
         written = e->written;
         if (!s->mute_since.us)
             s->mute_since = written;

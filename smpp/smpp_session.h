@@ -121,6 +121,7 @@ struct smpp_session {
     /* BOUND only.  Messages of which a part was accepted here and the next one waits: they go on
      * ahead of all others, also while draining. In the order of their deadlines. */
     struct smpp_entry *begun;
+    uint32_t n_begun;
     struct smpp_asks asks;
     struct smpp_counts counts;
     int64_t rtt_us; /* of the last answered submit, -1: none yet */

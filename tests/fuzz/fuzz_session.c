@@ -54,7 +54,7 @@ static struct {
 
 static struct message {
     bool is_accepted, in_submit;
-    uint32_t segments;
+    uint32_t segments, parts;
     int outcomes;
     enum smpp_outcome outcome;
     enum smpp_ask_outcome asked;
@@ -71,6 +71,8 @@ static void submit_cb(void *arg, const struct smpp_result *r)
     MUST(m->is_accepted && !m->in_submit && m->outcomes == 0);
     m->outcomes++;
     m->outcome = r->outcome;
+    m->parts = r->parts;
+    MUST(r->parts >= 1 && r->parts <= m->segments && r->part < r->parts && r->part_ids);
     MUST(smpp_outcome_name(r->outcome)[0] != '?' && r->reason);
     MUST((r->outcome == SMPP_ACCEPTED || r->outcome == SMPP_REFUSED) == (r->rtt_us >= 0));
     misbehave();
@@ -94,6 +96,7 @@ static void late_cb(void *arg, struct smpp_carrier *c, void *submit_arg,
     MUST(c == t.carrier && !t.is_freed);
     MUST(m->outcomes == 1 && m->outcome == SMPP_UNKNOWN);
     MUST(r->outcome == SMPP_ACCEPTED || r->outcome == SMPP_REFUSED);
+    MUST(r->parts == m->parts && r->part < r->parts && r->part_ids);
     t.lates++;
     misbehave();
 }
@@ -164,8 +167,14 @@ static void submit(void)
     static const char *const senders[] = {NULL, "ACME", "+38591234567", "12345", "", "too\1bad"};
     char to[16];
     const uint8_t *text;
+    static char long_text[1700];
     uint8_t how = octet(), life = octet();
     size_t len = take(&text, octet());
+    if (how & 128) {
+        memset(long_text, 'x', sizeof long_text);
+        text = (const uint8_t *)long_text;
+        len = sizeof long_text / (1 + life % 8);
+    }
     if (n_messages == MSGS_MAX || t.is_freed)
         return;
     struct message *m = &messages[n_messages];
@@ -175,12 +184,15 @@ static void submit(void)
                                    .text = (const char *)text,
                                    .text_len = len,
                                    .validity_ms = how & 64 ? life * 1000 : 0,
-                                   .deadline = {now_us + life % LONGEST_MS * 1000}};
-    *m = (struct message){.in_submit = true, .is_accepted = true, .segments = 1};
+                                   .deadline = {now_us + life % LONGEST_MS * 1000},
+                                   .max_segments = how & 128 ? SMPP_SEGMENTS_MAX : 1};
+    *m = (struct message){.in_submit = true, .is_accepted = true};
+    m->segments = (uint32_t)smpp_text_segments((const char *)text, len, t.options.alphabet);
     bool is_ready = smpp_carrier_is_ready(t.carrier);
     int err = smpp_submit(t.carrier, &message, submit_cb, m);
     MUST(err <= 0);
     MUST(is_ready ? err != ERR_FULL && err != ERR_UNAVAILABLE && err != ERR_CLOSED : err);
+    MUST(err || m->segments <= message.max_segments);
     check_full(err);
     MUST(!err || m->outcomes == 0);
     m->in_submit = false;
@@ -398,6 +410,9 @@ static bool begin(void)
                                                                            : 0x34,
                                               .user_message_reference = d & 16,
                                               .messaging_mode = d >> 6,
+                                              .long_message = c & 128  ? SMPP_LONG_PAYLOAD
+                                                              : d & 32 ? SMPP_LONG_SAR
+                                                                       : SMPP_LONG_UDH,
                                               .system_id = "pinbind",
                                               .password = &password,
                                               .hosts = hosts + (a & 1),
@@ -512,7 +527,7 @@ static void judge(void)
         MUST(s->seen <= m->segments + s->refused);
         if (!m->is_accepted)
             continue;
-        MUST(m->outcome != SMPP_ACCEPTED || s->taken);
+        MUST(m->outcome != SMPP_ACCEPTED || s->taken >= m->parts);
         MUST(m->outcome != SMPP_REFUSED || s->refused);
         MUST(m->outcome != SMPP_THROTTLED_OUT || s->refused);
         MUST(m->outcome != SMPP_NOT_SENT || s->seen == 0);
