@@ -65,6 +65,7 @@ struct config_admin {
     const char *unix_group;
 };
 
+enum config_in_doubt { CONFIG_DOUBT_KEEP, CONFIG_DOUBT_NEXT };
 enum config_receipt_match { CONFIG_MATCH_ID, CONFIG_MATCH_REFERENCE, CONFIG_MATCH_ADDRESS };
 
 struct config_carrier {
@@ -107,6 +108,7 @@ struct config_carrier {
     int long_message; /* enum smpp_long_message */
     bool user_message_reference;
     int message_id;    /* enum pin_id_mode */
+    int in_doubt;      /* enum config_in_doubt */
     int receipt_match; /* enum config_receipt_match */
     int receipt_dates; /* enum smpp_receipt_dates */
     int32_t receipt_utc_offset_min;

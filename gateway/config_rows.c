@@ -38,6 +38,8 @@ static const struct config_choice config_receipt_dates[] = {{"auto", SMPP_DATES_
                                                             {"seconds", SMPP_DATES_SECONDS},
                                                             {"year-first", SMPP_DATES_YEAR_FIRST},
                                                             {NULL, 0}};
+static const struct config_choice config_in_doubts[] = {
+    {"keep", CONFIG_DOUBT_KEEP}, {"next", CONFIG_DOUBT_NEXT}, {NULL, 0}};
 static const struct config_choice config_receipt_matches[] = {{"id", CONFIG_MATCH_ID},
                                                               {"reference", CONFIG_MATCH_REFERENCE},
                                                               {"address", CONFIG_MATCH_ADDRESS},

@@ -17,8 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* After an unknown outcome: how long a late response can still give the message id. */
-#define DOUBT_LINGER_MS 60000
 /* A message gets at least this long on a carrier, also when the caller is answered already. */
 #define SUBMIT_MIN_MS 2000
 
@@ -203,30 +201,30 @@ static enum flow_event event_of(struct flow *f, const struct smpp_result *r)
 {
     if (r->outcome == SMPP_ACCEPTED)
         return EV_ACCEPTED;
-    if (r->outcome == SMPP_UNKNOWN)
+    if (r->outcome == SMPP_UNKNOWN && !flow_doubt_may_pass(f))
         return EV_IN_DOUBT;
     if (r->outcome == SMPP_REFUSED && r->status_class == SMPP_CLASS_SUBSCRIBER)
         return EV_LAST;
-    if (is_past_life(f))
-        return EV_LAST;
-    return has_ready_carrier(f) ? EV_ROUTE : EV_LAST;
+    if (!is_past_life(f) && has_ready_carrier(f))
+        return EV_ROUTE;
+    return r->outcome == SMPP_UNKNOWN ? EV_IN_DOUBT : EV_LAST;
 }
 
 static void submit_cb(void *arg, const struct smpp_result *r)
 {
-    struct flow *f = flow_of(arg);
+    uint32_t attempt;
+    struct flow *f = flow_of_submit(arg, &attempt);
     if (!f)
         return;
     take_result(f, r, false);
-    flow_event(f, event_of(f, r));
+    enum flow_event event = event_of(f, r);
+    if (r->outcome == SMPP_UNKNOWN && event == EV_ROUTE)
+        flow_doubt_pass(f);
+    flow_event(f, event);
 }
 
-void flow_late(void *unused, void *submit_arg, const struct smpp_result *r)
+void flow_late_answer(struct flow *f, const struct smpp_result *r)
 {
-    (void)unused;
-    struct flow *f = flow_of(submit_arg);
-    if (!f || f->state != FLOW_DOUBT)
-        return;
     take_result(f, r, true);
     flow_event(f, f->outcome == PIN_ATT_IN_DOUBT   ? EV_PART
                   : f->outcome == PIN_ATT_ACCEPTED ? EV_ACCEPTED
@@ -259,7 +257,7 @@ static void act_submit(struct flow *f)
                              .deadline = submit_deadline(f)};
     bool is_over = m.validity_ms <= 0; /* a message of no validity would be one without end */
     f->outcome = PIN_ATT_PENDING;
-    int err = c && !is_over ? smpp_submit(c, &m, submit_cb, flow_arg(f)) : ERR_UNAVAILABLE;
+    int err = c && !is_over ? smpp_submit(c, &m, submit_cb, flow_submit_arg(f)) : ERR_UNAVAILABLE;
     if (!err)
         return;
     struct smpp_result r = {.outcome = SMPP_NOT_SENT,
@@ -272,6 +270,12 @@ static void act_submit(struct flow *f)
 
 /* --- RETRY, NEXT, RECORD, DOUBT: the outcome in the ledger, and the next attempt ----------- */
 
+static void recorded(struct flow *f)
+{
+    bool waits = f->state == FLOW_RECORD && flow_doubt_is_left(f);
+    flow_event(f, waits ? EV_IN_DOUBT : EV_OK);
+}
+
 static void recorded_cb(void *arg, const struct pin_answer *a)
 {
     struct flow *f = flow_of(arg);
@@ -281,7 +285,7 @@ static void recorded_cb(void *arg, const struct pin_answer *a)
         LOG(LOG_LV_ERROR, flow_log_id(f), "outcome_not_recorded",
             KV_S("reason", err_text(a->result)));
     if (f->recording && --f->recording == 0)
-        flow_event(f, EV_OK);
+        recorded(f);
 }
 
 /* One id of the message; false: it could not be begun. */
@@ -331,7 +335,7 @@ static void record(struct flow *f, bool last)
     for (uint32_t i = 0; i < flow_parts_to_record(&f->parts); i++)
         f->recording += record_part(f, i, last);
     if (!f->recording)
-        flow_event(f, EV_OK);
+        recorded(f);
 }
 
 static void act_record(struct flow *f)
@@ -387,24 +391,6 @@ static void act_next(struct flow *f)
                            : ERR_UNAVAILABLE;
     if (err)
         flow_event(f, EV_REFUSED);
-}
-
-static void linger(struct flow *f)
-{
-    static const struct timeval wait = {DOUBT_LINGER_MS / 1000, 0};
-    flow_answer(f, false);
-    if (f->all->is_draining)
-        flow_event(f, EV_END);
-    else
-        event_add(&f->timer, &wait);
-}
-
-static void act_doubt_over(struct flow *f)
-{
-    if (f->is_answered)
-        flow_event(f, EV_END);
-    else
-        linger(f);
 }
 
 /* --- answers ------------------------------------------------------------------------------------
@@ -472,12 +458,13 @@ static const struct row {
     {FLOW_GIVE_UP,  EV_OK,       FLOW_RECORD,   act_record_unsent},
     {FLOW_GIVE_UP,  EV_REFUSED,  FLOW_RECORD,   act_close},
     {FLOW_RECORD,   EV_OK,       FLOW_DONE,     act_answer},
+    {FLOW_RECORD,   EV_IN_DOUBT, FLOW_DOUBT,    flow_doubt_linger}, /* an earlier attempt is */
     {FLOW_RECORD,   EV_DEADLINE, FLOW_RECORD,   act_answer},
-    {FLOW_DOUBT,    EV_OK,       FLOW_DOUBT,    linger},
+    {FLOW_DOUBT,    EV_OK,       FLOW_DOUBT,    flow_doubt_linger},
     {FLOW_DOUBT,    EV_PART,     FLOW_DOUBT,    act_record_last},
     {FLOW_DOUBT,    EV_ACCEPTED, FLOW_RECORD,   act_record_last},
     {FLOW_DOUBT,    EV_LAST,     FLOW_RECORD,   act_record_last},
-    {FLOW_DOUBT,    EV_DEADLINE, FLOW_DOUBT,    act_doubt_over},
+    {FLOW_DOUBT,    EV_DEADLINE, FLOW_DOUBT,    flow_doubt_over},
     {FLOW_DOUBT,    EV_END,      FLOW_DONE,     NULL},
     /* clang-format on */
 };

@@ -46,17 +46,38 @@ const char *flow_log_id(const struct flow *f)
     return f->drawn.pin_id[0] ? f->drawn.pin_id : NULL;
 }
 
-struct flow *flow_of(void *arg)
+static struct flow *find(uint64_t id)
 {
-    uint64_t id = (uint64_t)(uintptr_t)arg;
     struct flow *f;
     HASH_FIND(hh, table, &id, sizeof id, f);
     return f;
 }
 
+struct flow *flow_of(void *arg)
+{
+    return find((uint64_t)(uintptr_t)arg);
+}
+
 void *flow_arg(const struct flow *f)
 {
     return (void *)(uintptr_t)f->id;
+}
+
+/* The attempt stands in the lowest bits. */
+#define ATTEMPT_BITS 4
+_Static_assert(PIN_ATTEMPTS_MAX < 1 << ATTEMPT_BITS, "an attempt fits");
+_Static_assert(sizeof(uintptr_t) >= sizeof(uint64_t), "and the id beside it");
+
+struct flow *flow_of_submit(void *arg, uint32_t *attempt)
+{
+    uint64_t both = (uint64_t)(uintptr_t)arg;
+    *attempt = both & ((1 << ATTEMPT_BITS) - 1);
+    return find(both >> ATTEMPT_BITS);
+}
+
+void *flow_submit_arg(const struct flow *f)
+{
+    return (void *)(uintptr_t)(f->id << ATTEMPT_BITS | f->attempt);
 }
 
 void flow_refuse(struct flow *f, enum answer_code code, const char *fmt, ...)
@@ -74,7 +95,7 @@ void flow_refuse(struct flow *f, enum answer_code code, const char *fmt, ...)
 
 static bool is_sent(const struct flow *f)
 {
-    return f->outcome != PIN_ATT_REFUSED && f->outcome != PIN_ATT_NOT_SENT;
+    return f->may_be_out || (f->outcome != PIN_ATT_REFUSED && f->outcome != PIN_ATT_NOT_SENT);
 }
 
 /* The id that delivery reports of this submission will bear: the pinId in the form of a UUID. */

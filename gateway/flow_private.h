@@ -88,6 +88,7 @@ struct flow {
     bool is_resend;
     bool is_answered;
     bool nc_needed, track_delivery;
+    bool may_be_out; /* an attempt in doubt was passed over */
     answer_cb cb;
     void *arg;
     struct mono deadline; /* of the answer */
@@ -107,12 +108,14 @@ struct flow {
     size_t text_len;
     char sender[PIN_SENDER_SIZE];
     struct route_pick route;
-    size_t next_carrier;            /* index into route of the first one not tried yet */
-    const char *carrier;            /* of the attempt at hand */
-    uint32_t attempt;               /* its number in the record */
-    struct mono expires;            /* end of the PIN's life */
-    enum pin_attempt_state outcome; /* of the last submit */
-    uint32_t status;                /* its command_status */
+    size_t next_carrier;                      /* index into route of the first one not tried yet */
+    const char *carrier;                      /* of the attempt at hand */
+    uint32_t attempt;                         /* its number in the record */
+    const char *passed[PIN_ATTEMPTS_MAX + 1]; /* carriers of attempts in doubt that were passed
+                                                 over, by number */
+    struct mono expires;                      /* end of the PIN's life */
+    enum pin_attempt_state outcome;           /* of the last submit */
+    uint32_t status;                          /* its command_status */
     char message_id[PIN_MESSAGE_ID_SIZE];
     int32_t reference; /* user_message_reference of that submit, -1: none */
     struct flow_parts parts;
@@ -145,11 +148,28 @@ const char *flow_log_id(const struct flow *f);
  */
 struct flow *flow_of(void *arg);
 void *flow_arg(const struct flow *f);
+/* The same for submits, which name their attempt, too. */
+struct flow *flow_of_submit(void *arg, uint32_t *attempt);
+void *flow_submit_arg(const struct flow *f);
 void flow_end(struct flow *f);
 void flow_refuse(struct flow *f, enum answer_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Answers by f->outcome (or the refusal, when `refused`); once, further calls do nothing. */
 void flow_answer(struct flow *f, bool refused);
+
+struct smpp_result;
+/* flow.c: the late answer to the submit at hand, in DOUBT. */
+void flow_late_answer(struct flow *f, const struct smpp_result *r);
+
+/* flow_doubt.c */
+/* May the next carrier be tried although this one may have sent? */
+bool flow_doubt_may_pass(const struct flow *f);
+/* The attempt at hand is in doubt, and another one follows. */
+void flow_doubt_pass(struct flow *f);
+/* The answer to an earlier attempt may still come. */
+bool flow_doubt_is_left(const struct flow *f);
+void flow_doubt_linger(struct flow *f);
+void flow_doubt_over(struct flow *f);
 
 /* flow_find.c */
 void flow_act_locate(struct flow *f);
@@ -161,7 +181,6 @@ void flow_refuse_verdict(struct flow *f, const struct pin_answer *a);
 void flow_fail_store(struct flow *f, int err);
 
 /* flow_parts.c */
-struct smpp_result;
 void flow_parts_take(struct flow_parts *p, const struct smpp_result *r, bool is_late);
 /* Some are accepted, and not all. */
 bool flow_parts_is_torn(const struct flow_parts *p);

@@ -96,6 +96,40 @@ def test_q43_a_submit_without_an_answer_frees_its_slot(world):
     assert len(smsc.texts) == 3
 
 
+def test_q43_where_two_sms_are_better_than_none_the_next_carrier_is_tried(world):
+    held = []
+    first = world.scripted(on_submit=lambda s, sequence, fields: held.append(sequence))
+    second = world.node("second")
+    gateway, account = world.start({
+        "first": {"port": first.port, "response_timeout_s": 1, "in_doubt": "next"}, "second": second},
+        top={"send_deadline_ms": 5000})
+    to = number()
+    sent = account.send(to)
+    assert sent["smsStatus"] == "MESSAGE_SENT"
+    account.wait_attempt(sent["pinId"], "DELIVERED")
+    assert [(a["carrier"], a["state"]) for a in account.attempts(sent["pinId"])] == [
+        ("first", "IN_DOUBT"), ("second", "DELIVERED")]
+    assert pin_in(first.submits(to)[0]["text"]) == pin_in(second.submits(to)[0]["text"])
+    first.accept(held[0], "77")  # late, but it finds its attempt
+    account.wait_attempt(sent["pinId"], "ACCEPTED", which=0)
+    first.say(wire.deliver(900, to, "PINBIND", wire.receipt_text("77")))
+    account.wait_attempt(sent["pinId"], "DELIVERED", which=0)
+    assert len(first.submits(to)) == len(second.submits(to)) == 1
+
+
+def test_q43_without_another_carrier_it_stays_in_doubt(world):
+    held = []
+    smsc = world.scripted(on_submit=lambda s, sequence, fields: held.append(sequence))
+    gateway, account = world.start({"acme": {"port": smsc.port, "response_timeout_s": 1, "in_doubt": "next"}},
+                                   top={"send_deadline_ms": 3000})
+    to = number()
+    sent = account.send(to)
+    account.wait_attempt(sent["pinId"], "IN_DOUBT")
+    smsc.accept(held[0], "5")
+    account.wait_attempt(sent["pinId"], "ACCEPTED")
+    assert len(smsc.submits(to)) == 1
+
+
 def test_q44_responses_in_any_order_belong_to_their_submits(world):
     smsc = world.node("smsc", "--shuffle", "--resp-delay", "20")
     gateway, account = world.start({"acme": {"port": smsc.port, "window": 20}})

@@ -120,6 +120,7 @@ static inline const char *other_value(const struct config_row *row, char *out, s
         {"validity", "\"none\""},
         {"messaging_mode", "\"forward\""},
         {"long_message", "\"sar\""},
+        {"in_doubt", "\"next\""},
         {"receipt_match", "\"reference\""},
         {"message_id", "\"resp-hex-dlr-dec\""},
         {"receipt_time_zone", "\"-03:30\""},

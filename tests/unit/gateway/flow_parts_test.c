@@ -218,7 +218,7 @@ static void parts_are(enum smpp_outcome outcome, uint32_t part, const char *cons
     smpp_submit_cb cb = (smpp_submit_cb)(uintptr_t)take(SUBMIT);
     struct smpp_result r = result(outcome, 3, ids);
     r.part = part;
-    cb(t.arg, &r);
+    cb(t.submit_arg, &r);
 }
 
 static void late_part_is(enum smpp_outcome outcome, uint32_t part, const char *id)
@@ -227,7 +227,7 @@ static void late_part_is(enum smpp_outcome outcome, uint32_t part, const char *i
     ids[part] = id;
     struct smpp_result r = result(outcome, 3, ids);
     r.part = part;
-    flow_late(NULL, t.arg, &r);
+    flow_late(NULL, t.submit_arg, &r);
 }
 
 /* The acts from `first` on answer, one after the other. */
@@ -276,7 +276,7 @@ static void each_part_has_the_reference_of_its_place(void **state)
     smpp_submit_cb cb = (smpp_submit_cb)(uintptr_t)take(SUBMIT);
     struct smpp_result r = result(SMPP_ACCEPTED, 3, no_ids);
     r.reference = 0xffff;
-    cb(t.arg, &r);
+    cb(t.submit_arg, &r);
     assert_int_equal(t.calls[SENT], 3);
     for (int i = 0; i < 3; i++) {
         static const char *const matches[] = {"ref=ff", "ref=00", "ref=01"};

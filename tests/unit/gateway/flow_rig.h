@@ -42,7 +42,8 @@ static struct {
     int error;    /* ... for this reason */
     bool at_once; /* lookups answer inside the call */
     int calls[STEPS];
-    void *arg; /* of the flow, as seen by whom it last called */
+    void *arg;        /* of the flow, as seen by whom it last called */
+    void *submit_arg; /* of its submit */
     void *callback[STEPS];
     int unadmitted;
     uint32_t revision;    /* of the template, that was asked for last */
@@ -70,7 +71,7 @@ static struct config_carrier carrier_configs[2] = {{.name = "a"}, {.name = "b"}}
 static inline int begin(enum step step, void *cb, void *arg)
 {
     t.calls[step]++;
-    t.arg = arg;
+    *(step == SUBMIT ? &t.submit_arg : &t.arg) = arg;
     if (t.fail_at == (int)step)
         return t.error;
     t.callback[step] = cb;
@@ -304,13 +305,13 @@ static inline void submit_is(enum smpp_outcome outcome, uint32_t status)
 {
     smpp_submit_cb cb = (smpp_submit_cb)(uintptr_t)take(SUBMIT);
     struct smpp_result r = result_of(outcome, status);
-    cb(t.arg, &r);
+    cb(t.submit_arg, &r);
 }
 
 static inline void late_is(enum smpp_outcome outcome)
 {
     struct smpp_result r = result_of(outcome, 0);
-    flow_late(NULL, t.arg, &r);
+    flow_late(NULL, t.submit_arg, &r);
 }
 
 static inline struct flow *flow_at_hand(void)

@@ -113,6 +113,7 @@ static int set_up(void **state)
     memset(&t, 0, sizeof t);
     t.fail_at = -1;
     t.ready[0] = t.ready[1] = true;
+    carrier_configs[0].in_doubt = CONFIG_DOUBT_KEEP;
     t.config.send_deadline_ms = 10000;
     t.config.routes = &route;
     t.config.n_routes = 1;
@@ -512,6 +513,75 @@ static void an_unknown_outcome_goes_to_nobody_else(void **state)
     assert_int_equal(t.calls[ATTEMPT], 0);
 }
 
+/* Carrier a is in doubt and was passed over; b has the message. */
+static void to_passed(void)
+{
+    carrier_configs[0].in_doubt = CONFIG_DOUBT_NEXT;
+    to_doubt();
+    assert_int_equal(t.sent.state, PIN_ATT_IN_DOUBT);
+    assert_false(t.sent.last);
+    act_is(SENT, 0, PIN_OK);
+    act_is(ATTEMPT, 0, PIN_OK);
+    assert_int_equal(t.submitted_to, 'b');
+}
+
+static void q43_where_the_carrier_says_so_an_unknown_outcome_goes_to_the_next_one(void **state)
+{
+    (void)state;
+    to_passed();
+    submit_is(SMPP_ACCEPTED, 0);
+    assert_int_equal(t.sent.attempt, 2);
+    assert_true(t.sent.last);
+    act_is(SENT, 0, PIN_OK);
+    assert_answered(ANSWER_OK, "MESSAGE_SENT");
+    assert_int_equal(flow_at_hand()->state, FLOW_DOUBT); /* the first answer may still come */
+    assert_true(is_armed(flow_at_hand()));
+}
+
+static void q43_the_late_answer_of_one_passed_over_is_recorded_for_its_attempt(void **state)
+{
+    (void)state;
+    to_passed();
+    void *second = t.submit_arg;
+    t.submit_arg = (void *)((uintptr_t)second - 1); /* of attempt 1 */
+    late_is(SMPP_ACCEPTED);
+    assert_int_equal(t.calls[SENT], 2);
+    assert_int_equal(t.sent.attempt, 1);
+    assert_int_equal(t.sent.state, PIN_ATT_ACCEPTED);
+    assert_string_equal(t.sent.carrier, "a");
+    assert_false(t.sent.last);
+    act_is(SENT, 0, PIN_OK); /* changes nothing about the second */
+    late_is(SMPP_ACCEPTED);  /* only once */
+    assert_int_equal(t.calls[SENT], 2);
+    t.submit_arg = second;
+    submit_is(SMPP_ACCEPTED, 0);
+    assert_int_equal(t.sent.attempt, 2);
+    act_is(SENT, 0, PIN_OK);
+    assert_over(ANSWER_OK, "MESSAGE_SENT");
+}
+
+static void q43_with_no_other_carrier_it_stays_in_doubt(void **state)
+{
+    (void)state;
+    carrier_configs[0].in_doubt = CONFIG_DOUBT_NEXT;
+    t.ready[1] = false;
+    to_doubt();
+    assert_true(t.sent.last);
+    act_is(SENT, 0, PIN_OK);
+    assert_answered(ANSWER_OK, "MESSAGE_SENT");
+    assert_int_equal(t.calls[ATTEMPT], 0);
+}
+
+static void q43_refused_by_the_next_one_the_first_may_still_have_sent_it(void **state)
+{
+    (void)state;
+    to_passed();
+    submit_is(SMPP_REFUSED, 0x0b);
+    assert_true(t.sent.last);
+    act_is(SENT, 0, PIN_OK);
+    assert_answered(ANSWER_OK, "MESSAGE_SENT");
+}
+
 static void a_late_response_is_recorded_too(void **state)
 {
     (void)state;
@@ -829,6 +899,10 @@ int main(void)
         TEST(a_pin_past_its_life_goes_to_no_other_carrier),
         TEST(a_refusal_of_the_number_goes_to_nobody_else),
         TEST(an_unknown_outcome_goes_to_nobody_else),
+        TEST(q43_where_the_carrier_says_so_an_unknown_outcome_goes_to_the_next_one),
+        TEST(q43_the_late_answer_of_one_passed_over_is_recorded_for_its_attempt),
+        TEST(q43_with_no_other_carrier_it_stays_in_doubt),
+        TEST(q43_refused_by_the_next_one_the_first_may_still_have_sent_it),
         TEST(a_late_response_is_recorded_too),
         TEST(a_late_response_counts_in_doubt_only),
         TEST(a_late_refusal_is_recorded_and_nothing_is_sent_again),
