@@ -75,10 +75,12 @@ uint32_t smpp_asks_sequence(struct smpp_session *s)
     return sequence;
 }
 
-/* Whatever its rate. */
+/* Whatever its rate.  After a throttle it may be long until a message comes that can be the probe.
+ */
 static bool has_place(const struct smpp_session *s)
 {
-    return s->state == SMPP_BOUND && !s->draining && !s->begun && s->pace == SMPP_PACE_FREE &&
+    bool may_go = s->pace == SMPP_PACE_FREE || s->pace == SMPP_PACE_PROBE;
+    return s->state == SMPP_BOUND && !s->draining && !s->begun && may_go &&
            s->asks.n < SMPP_ASKS_PER_BIND && s->asks.paused_until.us == 0 &&
            smpp_conn_is_writable(s->conn);
 }

@@ -365,6 +365,25 @@ static void a_throttle_makes_asks_pause_and_no_message(void **state)
     assert_true(mono_diff_ms(mono_now(), before) >= 100);
 }
 
+static void after_a_throttle_of_messages_none_has_to_come_first(void **state)
+{
+    (void)state;
+    bound(WITH(.throttle_ms = 60));
+    struct smpp_message m = {.destination = "38591234567",
+                             .text = "Your PIN is 739201",
+                             .text_len = 18,
+                             .deadline = mono_add_ms(mono_now(), 20)};
+    assert_int_equal(smpp_submit(carrier, &m, on_outcome, NULL), 0);
+    struct wire s = peer_expect(&peer, SUBMIT, 0);
+    PEER_SAY0(&peer, SUBMIT_RESP, RTHROTTLED, s.sequence);
+    UNTIL(base, info_of(0).throttled == 1 && counted().queued == 0); /* it was given up */
+    struct mono before = mono_now();
+    assert_int_equal(query(0), 0);
+    peer_expect(&peer, QUERY, 0);
+    assert_true(mono_diff_ms(mono_now(), before) >= 20); /* the bind rested */
+    assert_int_equal(session()->pace, SMPP_PACE_PROBE);
+}
+
 static void over_the_bound_the_call_is_refused(void **state)
 {
     (void)state;
@@ -530,6 +549,7 @@ int main(void)
         TEST(messages_that_wait_go_first),
         TEST(each_counts_as_a_segment_before_the_rate),
         TEST(a_throttle_makes_asks_pause_and_no_message),
+        TEST(after_a_throttle_of_messages_none_has_to_come_first),
         TEST(over_the_bound_the_call_is_refused),
         TEST(what_waits_too_long_is_not_sent),
         TEST(a_drain_sends_no_more_and_waits_for_no_answer),
