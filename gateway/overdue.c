@@ -277,13 +277,29 @@ static void withdraw_watched(struct watched *w)
     withdraw(w->all, &d, w->source, &w->to);
 }
 
-static void withdraw_older(struct overdue *o, const struct pin_sent *newer)
+/* Against what was sent: below 0 an older message of the same application to the same number, above
+ * 0 a newer one, 0 neither.  Responses may be late, so the order of the calls says nothing. */
+static int compare(const struct watched *w, const struct pin_sent *s, struct mono over)
 {
-    const struct pin_owner *owner = &newer->owner;
-    for (struct watched *w = *bucket_of(o, owner->msisdn); w; w = w->after)
-        if (strcmp(w->to.digits, owner->msisdn->digits) == 0 &&
-            strcmp(w->app_id, owner->app_id) == 0 && !is_of(w, newer->pin_id, newer->attempt))
+    if (strcmp(w->to.digits, s->owner.msisdn->digits) != 0 ||
+        strcmp(w->app_id, s->owner.app_id) != 0)
+        return 0;
+    if (strcmp(w->pin_id, s->pin_id) == 0)
+        return (int)w->attempt - (int)s->attempt;
+    return w->over.us <= over.us ? -1 : 1;
+}
+
+/* True: there is a newer one. */
+static bool withdraw_older(struct overdue *o, const struct pin_sent *s, struct mono over)
+{
+    bool has_newer = false;
+    for (struct watched *w = *bucket_of(o, s->owner.msisdn); w; w = w->after) {
+        int order = compare(w, s, over);
+        if (order < 0)
             withdraw_watched(w);
+        has_newer |= order > 0;
+    }
+    return has_newer;
 }
 
 /* --- of a PIN that was cancelled: what is known here, and what its record knows besides --- */
@@ -389,17 +405,20 @@ void overdue_sent(struct overdue *o, const struct pin_sent *s, const char *sourc
                   struct mono expires)
 {
     const struct config_carrier *k = carriers_config(o->carriers, s->carrier);
+    struct mono over = mono_add_ms(expires, SLACK_MS);
     if (s->state != PIN_ATT_ACCEPTED)
         return;
-    withdraw_older(o, s);
+    bool has_newer = withdraw_older(o, s, over);
     if (!k || !(k->query_after_s || k->cancel) || s->message_id_len == 0)
         return;
     struct watched *w = watched_new(o, s, source[0] ? source : k->source);
     if (!w)
         return;
-    w->over = mono_add_ms(expires, SLACK_MS);
+    w->over = over;
     watch(o, w);
     plan(w, k);
+    if (has_newer)
+        withdraw_watched(w);
 }
 
 void overdue_receipt(struct overdue *o, const struct pin_answer *a)

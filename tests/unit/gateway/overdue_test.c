@@ -471,6 +471,21 @@ static void a_newer_message_withdraws_the_older_ones_once(void **state)
     assert_string_equal(t.cancels[2].id, "5");
 }
 
+static void a_late_response_withdraws_its_own_message_and_no_newer_one(void **state)
+{
+    (void)state;
+    SENT(.message_id = "2", .attempt = 2);
+    SENT(.message_id = "1", .attempt = 1);
+    assert_int_equal(t.n_cancels, 1);
+    assert_string_equal(t.cancels[0].id, "1");
+    sent_as(&(struct pin_sent){.message_id = "0", .pin_id = OTHER}, "", 200);
+    assert_int_equal(t.n_cancels, 2);
+    assert_string_equal(t.cancels[1].id, "0");
+    SENT(.message_id = "3", .attempt = 3);
+    assert_int_equal(t.n_cancels, 3);
+    assert_string_equal(t.cancels[2].id, "2");
+}
+
 static void a_message_that_was_not_accepted_withdraws_nothing(void **state)
 {
     (void)state;
@@ -558,6 +573,7 @@ int main(void)
         TEST(nothing_is_asked_after_the_life_of_the_pin),
         TEST(what_a_reload_took_away_is_not_asked_for),
         TEST(a_newer_message_withdraws_the_older_ones_once),
+        TEST(a_late_response_withdraws_its_own_message_and_no_newer_one),
         TEST(a_message_that_was_not_accepted_withdraws_nothing),
         TEST(a_cancelled_pin_withdraws_what_may_still_come),
         TEST(where_no_carrier_allows_it_no_record_is_read),
