@@ -336,7 +336,7 @@ class World:
         """Every message text that a handset has seen."""
         found = []
         for smsc in self.smscs:
-            found += [s["text"] for s in (smsc.events("submit") if isinstance(smsc, NodeSmsc) else smsc.texts)]
+            found += [s["text"] for s in (smsc.texts if hasattr(smsc, "texts") else smsc.events("submit"))]
         return found
 
     def secrets(self):
