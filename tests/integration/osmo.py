@@ -5,15 +5,15 @@ What osmo-msc 1.9.0 does on its SMPP side, as this network showed it:
 - submit_sm_resp comes at once with the message_id "msg_id_not_implemented", whatever becomes of the message, unless
   esm_class asks for forward mode (0x02): then it comes when the handset has answered, without a message_id, and says
   0x0b for a number that is unknown or not attached, 0xfe for a handset that refuses.
-- A receipt comes for a delivered message only, and only when registered_delivery has 0x01.  Nothing tells of another
+- A receipt comes for a delivered message only, and only when registered_delivery is not 0.  Nothing tells of another
   end.  Its text is "id:00000007 ... submit date:YYMMDDhhmm done date:YYMMDDhhmm stat:DELIVRD err:000 text:" with the
   letters of the dates as they stand here; the id counts messages in its store and is 00000000 in forward mode: it has
   nothing to do with the response's.  The one TLV is user_message_reference, 0 where the submit had none: of its two
   octets the lower one comes back, the upper one is zero.
 - It wants dest_addr_ton 1 or 2 and data_coding 0, 4, 8 or 0xf1 (3 and 0x10 are answered 0xff); takes a relative and
   an absolute validity_period, a UDH, and message_payload (as one message, however long); passes over sar_ TLVs, so
-  that parts arrive as messages of their own; answers enquire_link and unbind; never answers query_sm, data_sm, or a
-  bind with another interface_version than 0x34.
+  that parts arrive as messages of their own; answers enquire_link and unbind; never answers query_sm, cancel_sm,
+  data_sm, or a bind with another interface_version than 0x34.
 - Binds of one account do not shut each other out; deliver_sm goes to the newest only, and nowhere when that is a
   transmitter or has unbound.
 - alert_notification tells of each handset that attaches.
