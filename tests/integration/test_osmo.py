@@ -145,3 +145,15 @@ def test_q8_each_part_of_a_long_text_arrives_and_has_its_receipt(start):
     assert text.endswith(tail) and account.verify(sent["pinId"], pin_in(text))["verified"] == 1
     wait_for(lambda: acknowledged(network) == [0, 0], lambda: f"{acknowledged(network)} deliver_sm_resp")
     is_well(network, gateway)
+
+
+def test_a_bind_whose_queries_are_never_answered_is_kept(start):
+    network, gateway, account = start(receipt_match="reference", query_after_s=1, response_timeout_s=1)
+    for _ in range(2):
+        account.send(network.SWITCHED_OFF)
+    gateway.wait_log("event=query ", seconds=20, count=2)
+    sent = account.send(network.ATTACHED)
+    account.wait_attempt(sent["pinId"], "DELIVERED")
+    commands = [wire.header(p)[0] for p in network.relay.sent()]
+    assert commands.count(wire.QUERY) >= 2 and commands.count(wire.BIND_TRX) == 1
+    is_well(network, gateway)
