@@ -121,15 +121,21 @@ static int check_texts(struct smpp_carrier_options *o)
         return refuse(o, "port");
     if (is_set(o->tls_cert_file) != is_set(o->tls_key_file))
         return refuse(o, "tls_key_file");
+    if (o->password && o->password->len > 8)
+        return refuse(o, "password"); /* the option's name, not its value */
+    return 0;
+}
+
+static int check_rules(const struct smpp_carrier_options *o)
+{
     if (o->n_statuses > SMPP_STATUS_RULES_MAX)
         return refuse(o, "statuses");
     if (o->n_receipt_states > SMPP_STAT_RULES_MAX)
         return refuse(o, "receipt_states");
-    if (o->n_receipt_errors > SMPP_ERROR_RULES_MAX)
-        return refuse(o, "receipt_errors");
-    if (o->password && o->password->len > 8)
-        return refuse(o, "password"); /* the option's name, not its value */
-    return 0;
+    for (size_t i = 0; i < o->n_receipt_states; i++)
+        if (o->receipt_states[i].state < 0 || o->receipt_states[i].state > 9)
+            return refuse(o, "receipt_states");
+    return o->n_receipt_errors > SMPP_ERROR_RULES_MAX ? refuse(o, "receipt_errors") : 0;
 }
 
 /* 3.3 knows neither transceivers nor TLVs. */
@@ -246,6 +252,8 @@ int smpp_config_init(struct smpp_config *c, const struct smpp_carrier_options *o
     int err = check_numbers(&c->o);
     if (!err)
         err = check_texts(&c->o);
+    if (!err)
+        err = check_rules(&c->o);
     if (!err)
         err = check_version(&c->o);
     if (!err)

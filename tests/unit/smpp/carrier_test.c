@@ -887,6 +887,35 @@ static void options_out_of_range_are_refused(void **state)
     assert_null(carrier);
 }
 
+static void q24_rules_are_copied_and_what_is_out_of_range_is_refused(void **state)
+{
+    (void)state;
+    static struct smpp_stat_rule states[SMPP_STAT_RULES_MAX + 1];
+    static struct smpp_error_rule errors[SMPP_ERROR_RULES_MAX + 1];
+    struct smpp_carrier_options o = {.receipt_states = states,
+                                     .n_receipt_states = SMPP_STAT_RULES_MAX + 1};
+    make(o, &all_events);
+    assert_null(carrier);
+    o.n_receipt_states = SMPP_STAT_RULES_MAX;
+    states[3].state = 10;
+    make(o, &all_events);
+    assert_null(carrier);
+    states[3].state = 9;
+    o.receipt_errors = errors;
+    o.n_receipt_errors = SMPP_ERROR_RULES_MAX + 1;
+    make(o, &all_events);
+    assert_null(carrier);
+    o.n_receipt_errors = SMPP_ERROR_RULES_MAX;
+    strcpy(errors[5].err, "069");
+    strcpy(errors[5].text, "absent");
+    make(o, &all_events);
+    assert_non_null(carrier);
+    memset(errors, 'x', sizeof errors);
+    assert_string_equal(smpp_carrier_error_text(carrier, "069"), "absent");
+    assert_null(smpp_carrier_error_text(carrier, "69"));
+    assert_null(smpp_carrier_error_text(carrier, ""));
+}
+
 static void no_log_line_shows_password_text_or_number(void **state)
 {
     (void)state;
@@ -1021,6 +1050,7 @@ int main(void)
         T(a_carrier_may_be_freed_inside_the_outcome_of_an_answer),
         T(a_carrier_may_be_freed_inside_the_outcome_of_a_loss),
         T(options_out_of_range_are_refused),
+        T(q24_rules_are_copied_and_what_is_out_of_range_is_refused),
         cmocka_unit_test(no_log_line_shows_password_text_or_number),
     };
     return cmocka_run_group_tests(tests, open_log, close_log);
