@@ -3,6 +3,7 @@ import pytest
 
 import wire
 from procs import wait_for
+from test_demo import Simulator
 from test_metrics import scrape, value
 from world import number, pin_in
 
@@ -119,6 +120,21 @@ def test_ids_of_which_receipts_have_another_form_are_asked_for_as_they_came(worl
     sent = account.send(number())
     account.wait_attempt(sent["pinId"], "DELIVERED")
     assert "unmatched" not in gateway.log() and "message_id_settled" not in gateway.log()
+
+
+def test_each_part_of_a_long_message_is_asked_for_and_withdrawn(world):
+    gateway, account, smsc = asked(world, {"state": DELIVERED}, cancel=True)
+    smsc.on_cancel = lambda s, sequence, fields: s.say(wire.pdu(wire.CANCEL_RESP, 0, sequence))
+    text = "Your code is {{pin}} {{q}}" + " and so on" * 30
+    account.message = account.new_message("--length", "8", "--max-segments", "3", text=text)
+    to = number()
+    sent = account.send(to)
+    account.wait_attempt(sent["pinId"], "DELIVERED")
+    assert sorted(q["id"] for q in queries(smsc)) == ["1", "2", "3"]
+    again = account.resend(sent["pinId"])
+    account.client().execute_command("PIN.CANCEL", again["pinId"])
+    smsc.wait_received(wire.CANCEL, 3)
+    assert sorted(c["id"] for c in cancels(smsc)) == ["4", "5", "6"]
 
 
 def test_an_id_longer_than_smpp_can_ask_for_is_left_alone(world):
@@ -262,3 +278,15 @@ def test_carriers_without_the_keys_see_neither(world):
     account.client().execute_command("PIN.CANCEL", loud["pinId"])
     second.wait_received(wire.CANCEL)
     assert not quiet.received(wire.QUERY) and not quiet.received(wire.CANCEL)
+
+
+def test_the_simulator_withdraws_and_says_so(world):
+    smsc = Simulator(world, "--receipt-delay-ms", "60000", "--id-mode", "hex-dec")
+    gateway, account = world.start({"acme": {"port": smsc.port, "query_after_s": 1, "cancel": True}})
+    first = account.send(number())
+    account.wait_attempt(first["pinId"], "ENROUTE")  # the answer to query_sm
+    account.resend(first["pinId"])
+    account.wait_attempt(first["pinId"], "DELETED", which=0)  # the receipt after cancel_sm
+    account.client().execute_command("PIN.CANCEL", first["pinId"])
+    account.wait_attempt(first["pinId"], "DELETED", which=1)
+    assert [e["status"] for e in smsc.events("cancel_sm")] == [0, 0]
