@@ -236,46 +236,6 @@ static void cmd_message_list(struct admin_request *r)
 
 /* --- what is running ------------------------------------------------------------------------- */
 
-static json_t *bind_json(const struct smpp_bind_info *b)
-{
-    char since[32], until[32], version[8];
-    snprintf(version, sizeof version, "%d.%d", b->interface_version >> 4 & 15,
-             b->interface_version & 15);
-    wall_format(b->since_ms, since, sizeof since);
-    wall_format(b->tls_expires_ms, until, sizeof until);
-    json_t *next = b->next_attempt_ms < 0 ? json_null()
-                                          : json_real((double)b->next_attempt_ms / 1000.0);
-    json_t *rtt = b->rtt_us < 0 ? json_null() : json_real((double)b->rtt_us / 1000.0);
-    return json_pack(
-        "{s:s, s:i, s:s, s:s, s:s?, s:b, s:b, s:s, s:s, s:o, s:i, s:i, s:I, s:I, s:I, s:I, "
-        "s:I, s:I, s:I, "
-        "s:I, s:o, "
-        "s:s?, s:s?, s:s}",
-        "carrier", b->carrier, "bind", (int)b->bind, "name", b->name, "mode", b->mode, "version",
-        b->interface_version < 0 ? NULL : version, "up", b->is_up, "awaits_outbind",
-        b->awaits_outbind, "state", smpp_state_name(b->state), "since", since, "next_attempt_s",
-        next, "window", (int)b->window, "in_flight", (int)b->in_flight, "rate", (json_int_t)b->rate,
-        "rate_now", (json_int_t)b->rate_now, "submits", (json_int_t)b->submits, "responses",
-        (json_int_t)b->responses, "errors", (json_int_t)b->errors, "receipts",
-        (json_int_t)b->receipts, "throttled", (json_int_t)b->throttled, "in_doubt",
-        (json_int_t)b->in_doubt, "rtt_ms", rtt, "tls", b->tls_version, "tls_expires",
-        b->tls_expires_ms ? until : NULL, "reason", b->last_reason ? b->last_reason : "");
-}
-
-static void cmd_binds(struct admin_request *r)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < carriers_count(r->env->carriers); i++) {
-        const struct smpp_carrier *c = carriers_at(r->env->carriers, i);
-        for (uint32_t k = 0; k < smpp_carrier_bind_count(c); k++) {
-            struct smpp_bind_info info;
-            smpp_carrier_bind_info(c, k, &info);
-            json_array_append_new(list, bind_json(&info));
-        }
-    }
-    admin_ok(r, list);
-}
-
 static json_t *answer_json(const struct answer *a)
 {
     char text[ANSWER_JSON_SIZE];
@@ -443,7 +403,8 @@ void admin_dispatch(struct admin_request *r, const char *command)
         {"app list", 0, cmd_app_list},
         {"message create", 0, cmd_message_create},
         {"message list", 0, cmd_message_list},
-        {"binds", 0, cmd_binds},
+        {"binds", 0, admin_binds},
+        {"bind", 2, admin_bind},
         {"pins", 1, cmd_pins},
         {"info", 0, cmd_info},
         {"mo", 0, admin_mo},

@@ -29,6 +29,9 @@ void admin_fail(struct admin_request *r, const char *code, const char *fmt, ...)
 void admin_fail_result(struct admin_request *r, int result, const char *what);
 
 void admin_mo(struct admin_request *r);
+/* admin_binds.c */
+void admin_binds(struct admin_request *r);
+void admin_bind(struct admin_request *r);
 
 void admin_dispatch(struct admin_request *r, const char *command);
 

@@ -270,6 +270,7 @@ static void closed_cb(void *arg)
         return;
     LOG(LOG_LV_INFO, c->config->name, "carrier_closed");
     if (c->successor) {
+        smpp_carrier_inherit(c->successor, old);
         c->smpp = c->successor;
         c->successor = NULL;
         c->is_leaving = false;

@@ -37,6 +37,7 @@ static const char usage[] =
     "                 [--max-segments N] [--no-look-alikes]\n"
     "  message list --account NAME --app ID\n"
     "  binds                                  every bind with its state and counters\n"
+    "  bind CARRIER[/N] up|down|restart|retry-now   its binds, or the one of that number\n"
     "  pins PINID                             what became of a PIN (never the PIN)\n"
     "  info                                   store, sends, ledger, clients\n"
     "  mo [--follow]                          the latest messages from handsets; --follow: and "
@@ -466,12 +467,24 @@ static void print_messages(json_t *list)
     json_array_foreach(list, i, message) ctl_mo_print(message, stdout);
 }
 
+static void print_acts(json_t *list)
+{
+    size_t i;
+    json_t *b;
+    json_array_foreach(list, i, b)
+        printf("%s/%s: %s\n", json_string_value(json_object_get(b, "carrier")),
+               json_string_value(json_object_get(b, "name")),
+               json_string_value(json_object_get(b, "did")));
+}
+
 static void print_result(const struct args *a, json_t *result)
 {
     if (a->json) {
         print_json(result);
     } else if (strcmp(a->command, "binds") == 0) {
         print_binds(result);
+    } else if (strcmp(a->command, "bind") == 0) {
+        print_acts(result);
     } else if (strcmp(a->command, "reload") == 0) {
         print_reload(result);
     } else if (strcmp(a->command, "mo") == 0) {

@@ -397,6 +397,19 @@ int smpp_cancel(struct smpp_carrier *c, const struct smpp_message_ref *message, 
 /* Answers a receipt or a mobile-originated message; status 0 is ESME_ROK. */
 void smpp_delivery_done(struct smpp_carrier *c, struct smpp_delivery handle, uint32_t status);
 
+enum smpp_bind_action {
+    SMPP_BIND_UP,       /* of one that is down */
+    SMPP_BIND_DOWN,     /* its window empties, it unbinds and stays so until it is taken up */
+    SMPP_BIND_RESTART,  /* unbinds likewise and binds again at once */
+    SMPP_BIND_RETRY_NOW /* does not wait any longer */
+};
+const char *smpp_bind_action_name(enum smpp_bind_action action); /* "retry-now" */
+/* For one row of smpp_carrier_bind_info(); of a pair do it for both.  Returns what was done, for
+ * people: "binds now". */
+const char *smpp_carrier_act(struct smpp_carrier *c, uint32_t row, enum smpp_bind_action action);
+/* Before the start of one that takes the place of another: binds that are down stay down. */
+void smpp_carrier_inherit(struct smpp_carrier *c, const struct smpp_carrier *from);
+
 /* Stop taking messages, finish those of which a part went out, unbind; cb once when every bind is
  * CLOSED, at the latest after response_timeout_ms + unbind_timeout_ms, twice the latter with pairs,
  * whose receivers follow their transmitters.  What still waits in the queue ends as SMPP_NOT_SENT
@@ -414,6 +427,7 @@ struct smpp_bind_info {
     bool is_leg;      /* of a pair */
     bool is_up;       /* the bind is BOUND, a pair with both legs */
     bool awaits_outbind;
+    bool is_down; /* by smpp_carrier_act() */
     enum smpp_state state;
     int64_t since_ms;        /* Unix ms of the last change of state */
     int64_t next_attempt_ms; /* from now; -1: none planned */

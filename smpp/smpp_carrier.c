@@ -71,6 +71,7 @@ static void turn_cb(evutil_socket_t fd, short what, void *arg)
         return;
     }
     smpp_carrier_trim(c);
+    smpp_carrier_follow(c);
     if (!c->freed)
         smpp_queue_pump(c);
     smpp_asks_pump(c);
@@ -97,7 +98,7 @@ static void state_cb(void *owner, const struct smpp_session *s, enum smpp_state 
     struct smpp_bind_event event = {c->config.o.name, s->bind, from, s->state, s->reason, status};
     if (c->freed)
         return;
-    if (s->state == SMPP_CLOSED)
+    if (s->state == SMPP_CLOSED || s->state == SMPP_IDLE)
         event_active(c->turn, EV_TIMEOUT, 0);
     if (c->events.state_cb)
         c->events.state_cb(c->events.arg, &event);
@@ -281,9 +282,11 @@ const char *smpp_carrier_name(const struct smpp_carrier *c)
 
 bool smpp_carrier_is_up(const struct smpp_carrier *c)
 {
-    for (uint32_t i = 0; i < c->n_links; i++)
-        if (smpp_carrier_sender(c, i) && c->links[i]->session.state == SMPP_BOUND)
+    for (uint32_t i = 0; i < c->n_links; i++) {
+        const struct smpp_session *s = smpp_carrier_sender(c, i);
+        if (s && s->state == SMPP_BOUND && !s->draining)
             return true;
+    }
     return false;
 }
 

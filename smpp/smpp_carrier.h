@@ -67,6 +67,8 @@ struct smpp_link *smpp_carrier_link_new(const struct smpp_carrier *c,
 void smpp_carrier_link_free(struct smpp_link *l);
 /* Outside of calls.  The receiver of a pair stays until its transmitter is closed. */
 void smpp_carrier_drain_link(struct smpp_carrier *c, uint32_t nth);
+/* Outside of calls: a receiver goes down where its transmitter did. */
+void smpp_carrier_follow(struct smpp_carrier *c);
 /* Outside of calls: links that are too many drain, and go when they are closed. */
 void smpp_carrier_trim(struct smpp_carrier *c);
 /* Drops what was prepared. */

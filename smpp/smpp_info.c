@@ -29,6 +29,7 @@ void smpp_carrier_bind_info(const struct smpp_carrier *c, uint32_t row, struct s
         .is_leg = c->config.o.mode == SMPP_PAIR,
         .is_up = bind_is_up(c, s->bind),
         .awaits_outbind = l->awaits_outbind,
+        .is_down = l->is_down,
         .state = s->state,
         .since_ms = s->since_ms,
         .next_attempt_ms = smpp_link_next_attempt_ms(l),

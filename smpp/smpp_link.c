@@ -103,11 +103,21 @@ static uint32_t next_wait(struct smpp_link *l, enum smpp_wait wait)
     return smpp_random_between(min, max);
 }
 
+/* In the next turn. */
+static void attempt_now(struct smpp_link *l)
+{
+    l->at_once = false;
+    l->failures = l->tried = 0;
+    plan(l, 0);
+}
+
 static void ended_cb(void *owner, struct smpp_session *s, enum smpp_end end)
 {
     (void)owner;
     struct smpp_link *l = (struct smpp_link *)s;
-    if (s->state == SMPP_IDLE) {
+    if (s->state == SMPP_IDLE && l->at_once) {
+        attempt_now(l);
+    } else if (s->state == SMPP_IDLE && !l->is_down) {
         uint32_t wait = next_wait(l, smpp_link_wait(end));
         if (l->last_wait == SMPP_WAIT_NETWORK && smpp_mode_is_dialled(&s->env.config->o, s->mode))
             wait = 0;
@@ -133,7 +143,8 @@ int smpp_link_init(struct smpp_link *l, const struct smpp_session_env *env, uint
 
 void smpp_link_start(struct smpp_link *l)
 {
-    plan(l, 0);
+    if (!l->is_down)
+        plan(l, 0);
 }
 
 void smpp_link_update(struct smpp_link *l)
@@ -154,6 +165,59 @@ int64_t smpp_link_next_attempt_ms(const struct smpp_link *l)
         return -1;
     int64_t ms = mono_diff_ms(l->next_attempt, mono_now());
     return ms > 0 ? ms : 0;
+}
+
+/* --- what operators ask for --- */
+
+const char *smpp_link_down(struct smpp_link *l)
+{
+    if (l->is_down)
+        return "was down";
+    l->is_down = true;
+    l->at_once = false;
+    cancel(l);
+    smpp_session_unbind(&l->session, "taken down by the operator");
+    return l->session.state == SMPP_IDLE ? "is down" : "unbinds, then is down";
+}
+
+const char *smpp_link_up(struct smpp_link *l)
+{
+    if (!l->is_down)
+        return "was not down";
+    l->is_down = false;
+    if (l->session.state == SMPP_IDLE) {
+        attempt_now(l);
+        return "binds now";
+    }
+    if (l->session.state == SMPP_BOUND) {
+        smpp_session_stay(&l->session);
+        return "stays bound";
+    }
+    l->at_once = true;
+    return "binds when it has unbound";
+}
+
+const char *smpp_link_restart(struct smpp_link *l)
+{
+    if (l->is_down || l->session.state == SMPP_IDLE)
+        return smpp_link_retry_now(l);
+    l->at_once = true;
+    smpp_session_unbind(&l->session, "restarted by the operator");
+    return l->session.state == SMPP_IDLE ? "binds now" : "unbinds, then binds";
+}
+
+const char *smpp_link_retry_now(struct smpp_link *l)
+{
+    if (l->is_down)
+        return "is down: take it up first";
+    if (l->session.state == SMPP_BOUND)
+        return "is bound";
+    if (l->session.state != SMPP_IDLE)
+        return "is at it";
+    if (l->awaits_outbind)
+        return "waits for the SMSC to connect";
+    attempt_now(l);
+    return "binds now";
 }
 
 void smpp_link_drain(struct smpp_link *l)

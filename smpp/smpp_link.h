@@ -23,6 +23,8 @@ struct smpp_link {
     struct mono next_attempt; /* us 0: none planned */
     bool awaits_outbind;      /* the next attempt is the peer's */
     enum smpp_wait last_wait;
+    bool is_down;      /* by an operator: no attempts */
+    bool at_once;      /* the next end is followed by an attempt without a wait */
     uint32_t failures; /* in a row, of the same kind */
     uint32_t attempts; /* in all */
     uint32_t host;     /* index of the one to try */
@@ -32,7 +34,7 @@ struct smpp_link {
 /* The nth connection of the carrier. */
 int smpp_link_init(struct smpp_link *l, const struct smpp_session_env *env, uint32_t nth)
     __attribute__((warn_unused_result));
-/* The first attempt, in the next loop turn. */
+/* The first attempt, in the next loop turn; none where it is down. */
 void smpp_link_start(struct smpp_link *l);
 /* Of one that the peer dials: takes over the connection where it waits for one. */
 bool smpp_link_adopt(struct smpp_link *l, struct smpp_conn *conn, const char *peer);
@@ -40,6 +42,11 @@ bool smpp_link_adopt(struct smpp_link *l, struct smpp_conn *conn, const char *pe
 void smpp_link_update(struct smpp_link *l);
 /* -1: none planned. */
 int64_t smpp_link_next_attempt_ms(const struct smpp_link *l);
+/* What operators ask for; each returns what it has done, for people.  Not once it is stopping. */
+const char *smpp_link_up(struct smpp_link *l);
+const char *smpp_link_down(struct smpp_link *l);
+const char *smpp_link_restart(struct smpp_link *l);
+const char *smpp_link_retry_now(struct smpp_link *l);
 void smpp_link_drain(struct smpp_link *l);
 void smpp_link_stop(struct smpp_link *l);
 void smpp_link_clear(struct smpp_link *l);

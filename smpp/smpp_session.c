@@ -220,7 +220,7 @@ void smpp_session_unbind_when_empty(struct smpp_session *s)
         return;
     s->unbind_sequence = smpp_window_sequence(&s->window);
     smpp_session_reply(s, SMPP_UNBIND, 0, s->unbind_sequence);
-    smpp_session_set_state(s, SMPP_UNBINDING, "drained", 0);
+    smpp_session_set_state(s, SMPP_UNBINDING, s->unbind_reason, 0);
 }
 
 void smpp_session_left(struct smpp_session *s, uint32_t sequence)
@@ -232,18 +232,32 @@ void smpp_session_left(struct smpp_session *s, uint32_t sequence)
     s->env.ops->room_cb(s->env.owner);
 }
 
-void smpp_session_drain(struct smpp_session *s)
+void smpp_session_unbind(struct smpp_session *s, const char *reason)
 {
     if (!s->draining)
         s->drain_until = mono_add_ms(mono_now(), options(s)->response_timeout_ms);
-    s->stopping = s->draining = true;
+    s->draining = true;
+    s->unbind_reason = reason;
     smpp_session_arm(s);
+    if (s->state == SMPP_BOUND)
+        smpp_session_unbind_when_empty(s);
+    else if (s->state != SMPP_UNBINDING && s->state != SMPP_IDLE)
+        smpp_session_end(s, SMPP_END_STOPPED, reason, 0);
+}
+
+void smpp_session_drain(struct smpp_session *s)
+{
+    s->stopping = true;
     if (s->state == SMPP_IDLE)
         smpp_session_set_state(s, SMPP_CLOSED, "drained", 0);
-    else if (s->state == SMPP_BOUND)
-        smpp_session_unbind_when_empty(s);
-    else if (s->state != SMPP_UNBINDING)
-        smpp_session_end(s, SMPP_END_STOPPED, "drained", 0);
+    else
+        smpp_session_unbind(s, "drained");
+}
+
+void smpp_session_stay(struct smpp_session *s)
+{
+    s->draining = false;
+    s->env.ops->room_cb(s->env.owner);
 }
 
 void smpp_session_stop(struct smpp_session *s)

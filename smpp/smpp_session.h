@@ -114,9 +114,10 @@ struct smpp_session {
     struct mono pace_until;
     uint32_t probe; /* sequence number of the probe */
 
-    bool draining;           /* no new messages; unbinds when those that are begun have ended */
-    bool stopping;           /* the end of this attempt is CLOSED */
-    struct mono drain_until; /* while draining: no answer counts after that */
+    bool draining;             /* no new messages; unbinds when those that are begun have ended */
+    bool stopping;             /* the end of this attempt is CLOSED */
+    const char *unbind_reason; /* while draining */
+    struct mono drain_until;   /* while draining: no answer counts after that */
     struct smpp_window window;
     /* BOUND only.  Messages of which a part was accepted here and the next one waits: they go on
      * ahead of all others, also while draining. In the order of their deadlines. */
@@ -152,7 +153,11 @@ int smpp_session_send(struct smpp_session *s, struct smpp_entry *e)
 /* Answers a delivery; nothing happens when the handle is of another connection. */
 void smpp_session_answer(struct smpp_session *s, struct smpp_delivery handle, uint32_t status);
 /* No new messages; unbinds when window and begun are empty, which takes response_timeout_ms at
- * most; ends in CLOSED. */
+ * most; ends in IDLE.  reason is static text. */
+void smpp_session_unbind(struct smpp_session *s, const char *reason);
+/* In BOUND: not after all. */
+void smpp_session_stay(struct smpp_session *s);
+/* The same as unbind, and ends in CLOSED. */
 void smpp_session_drain(struct smpp_session *s);
 /* At once, with an unbind as last word; ends in CLOSED. */
 void smpp_session_stop(struct smpp_session *s);

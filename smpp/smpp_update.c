@@ -129,7 +129,8 @@ static void update_link(struct smpp_carrier *c, uint32_t nth)
     struct smpp_link *l = c->links[nth];
     if (nth < smpp_mode_links(&c->config.o)) { /* it was one too many, and is wanted again */
         l->session.stopping = false;
-        if (l->session.state != SMPP_UNBINDING) /* else until it is over: it was ours, or not */
+        /* else until it is over: it was ours, or not */
+        if (l->session.state != SMPP_UNBINDING && !l->is_down && !l->at_once)
             l->session.draining = false;
     }
     update_session(&l->session);

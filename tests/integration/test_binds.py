@@ -9,7 +9,7 @@ import pytest
 import redis
 
 import wire
-from procs import wait_for
+from procs import BUILD, run, wait_for
 from test_metrics import scrape, value
 from smsc import NodeSmsc
 from world import Account, free_port, number
@@ -291,3 +291,100 @@ def test_q64_an_outbind_on_a_bind_of_ours_means_nothing(world, quirk):
     gateway, account = world.start({"acme": smsc})
     account.wait_attempt(account.send(number(), q=quirk)["pinId"], "DELIVERED")
     assert len(smsc.events("bind")) == 1 and gateway.binds()[0]["state"] == "BOUND"
+
+
+# --- what operators do -------------------------------------------------------------------------------
+
+def act(gateway, *words):
+    return [b["did"] for b in gateway.ctl("bind", *words)]
+
+
+def test_q57_a_password_put_right_at_the_operator_binds_at_once_with_retry_now(world):
+    smsc = world.node("smsc", "--lock-after", "1", "--lock-ms", "1")
+    gateway = world.gateway({"acme": {"port": smsc.port, "password": "wrongpw"}}).start(bound=[])
+    wait_for(lambda: (gateway.binds()[0]["next_attempt_s"] or 0) > 200, gateway.binds)
+    smsc.stop()
+    smsc.start("--pass", "wrongpw")  # the operator has it as we have it, now
+    assert act(gateway, "acme", "retry-now") == ["binds now"]
+    gateway.wait_bound("acme")
+    assert act(gateway, "acme/0", "retry-now") == ["is bound"]
+
+
+def test_q57_a_bind_that_was_bound_already_takes_the_place_that_is_free_with_retry_now(world):
+    smsc = world.node("smsc", "--max-binds", "1")
+    gateway = world.gateway({"acme": {"port": smsc.port, "binds": 2}}).start(bound=[])
+    wait_for(lambda: sorted(b["state"] == "BOUND" for b in gateway.binds()) == [False, True], gateway.binds)
+    wait_for(lambda: max(b["next_attempt_s"] or 0 for b in gateway.binds()) > 10, gateway.binds)
+    up, away = (0, 1) if gateway.binds()[0]["up"] else (1, 0)
+    assert act(gateway, f"acme/{up}", "down") == ["unbinds, then is down"]
+    wait_for(lambda: gateway.binds()[up]["state"] == "IDLE", gateway.binds)
+    assert act(gateway, f"acme/{away}", "retry-now") == ["binds now"]
+    wait_for(lambda: gateway.binds()[away]["state"] == "BOUND", gateway.binds)
+    assert gateway.binds()[up]["down"] is True
+
+
+@pytest.mark.parametrize("kind", ["transceiver", PAIR])
+def test_a_bind_taken_down_stays_so_over_reloads_until_it_is_taken_up(world, kind):
+    smsc = world.node("smsc")
+    legs = 2 if kind == PAIR else 1
+    gateway, account = world.start({"acme": {"port": smsc.port, "bind": kind}})
+
+    def settled():
+        return all(b["state"] == "IDLE" and b["down"] for b in gateway.binds()) and len(gateway.binds()) == legs
+    assert act(gateway, "acme", "down")[0] == "unbinds, then is down"
+    wait_for(settled, gateway.binds)
+    assert len(smsc.events("unbind")) == legs
+    with pytest.raises(redis.ResponseError, match="^UNAVAILABLE"):
+        account.send(number())
+    gateway.configure({"acme": {"port": smsc.port, "bind": kind, "window": 5}})
+    assert gateway.ctl("reload")["changed"] == ["acme"]
+    gateway.configure({"acme": {"port": smsc.port, "bind": kind, "window": 5, "system_type": "OTP"}})
+    assert gateway.ctl("reload")["rebound"] == ["acme"]
+    wait_for(settled, gateway.binds)
+    assert len(smsc.events("bind")) == legs
+    assert act(gateway, "acme", "up") == ["binds now"] * legs
+    gateway.wait_bound("acme")
+    account.wait_attempt(account.send(number())["pinId"], "DELIVERED")
+
+
+def test_a_restart_under_load_loses_and_doubles_nothing(world):
+    smsc = world.node("smsc", "--resp-delay", "3")
+    gateway, account = world.start({"acme": {"port": smsc.port, "window": 20}})
+    load = Load(account)
+    for i in range(1, 4):
+        load.reach(len(load.sent) + 40)
+        assert act(gateway, "acme/0", "restart") == ["unbinds, then binds"]
+        wait_for(lambda: len(smsc.events("bind", st=0)) > i, f"bind number {i + 1}")
+        gateway.wait_bound("acme")
+    load.reach(len(load.sent) + 40)
+    load.stop()
+    assert len(smsc.events("unbind")) == 3
+    for to, pin_id in load.sent:
+        assert len(smsc.submits(to)) == 1
+        assert account.attempts(pin_id)[-1]["state"] != "IN_DOUBT"
+    assert not [to for to in load.refused if smsc.submits(to)]
+
+
+@pytest.mark.parametrize("words, said", [
+    (("nobody", "up"), "there is no carrier nobody, but acme"),
+    (("acme/2", "up"), "there is no bind acme/2, those of acme are 0 to 1"),
+    (("acme/-1", "up"), "there is no bind acme/-1"),
+    (("acme/", "up"), "there is no bind acme/"),
+    (("acme/0tx", "up"), "there is no bind acme/0tx"),
+    (("acme", "upp"), "up, down, restart or retry-now is expected, not upp"),
+    (("acme",), "a carrier and up, down, restart or retry-now are needed"),
+    (("acme", "up", "0"), "too many words"),
+])
+def test_an_order_that_makes_no_sense_is_one_clear_sentence(world, words, said):
+    smsc = world.node("smsc")
+    gateway = world.gateway({"acme": {"port": smsc.port, "binds": 2}}).start()
+    code, out, err = run([BUILD / "pinbindctl", "-s", gateway.admin_path, "bind", *words])
+    assert code == 1 and said in err and err.count("\n") == 1 and not out
+
+
+def test_the_answer_to_an_order_is_a_line_for_each_leg(world):
+    smsc = world.node("smsc")
+    gateway = world.gateway({"acme": pair(smsc)}).start()
+    code, out, err = run([BUILD / "pinbindctl", "-s", gateway.admin_path, "bind", "acme/0", "down"])
+    assert (code, err) == (0, "")
+    assert out == "acme/0tx: unbinds, then is down\nacme/0rx: unbinds after its transmitter\n"
