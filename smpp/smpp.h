@@ -211,7 +211,8 @@ struct smpp_message {
     const char *destination; /* digits */
     const char *text;        /* UTF-8; copied, wiped with the window entry */
     size_t text_len;
-    int64_t validity_ms;   /* life left of what the text carries; 0: none */
+    int64_t validity_ms;   /* life left of what the text carries, it waits no longer than that;
+                              0: none */
     struct mono deadline;  /* not written to the socket by then: SMPP_NOT_SENT */
     uint32_t max_segments; /* 0 counts as 1; at most SMPP_SEGMENTS_MAX */
 };

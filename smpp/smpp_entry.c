@@ -118,6 +118,8 @@ int smpp_entry_fill(struct smpp_entry *e, const struct smpp_carrier_options *o,
     e->valid_until.us = 0;
     if (m->validity_ms > 0)
         e->valid_until = mono_add_ms(e->since, m->validity_ms);
+    if (e->valid_until.us != 0 && e->valid_until.us < e->deadline.us)
+        e->deadline = e->valid_until;
     e->throttle_status = 0;
     err = put_text(o, m, e);
     if (!err)

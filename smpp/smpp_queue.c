@@ -224,7 +224,9 @@ static void expire(struct smpp_carrier *c)
     for (uint32_t n = c->queued; n > 0 && c->queue; n--) {
         if (!mono_is_past(c->queue->deadline, now))
             return;
-        finish_unsent(c, dequeue(c, c->queue), "deadline reached in the queue");
+        bool is_over = c->queue->valid_until.us != 0 && mono_is_past(c->queue->valid_until, now);
+        finish_unsent(c, dequeue(c, c->queue),
+                      is_over ? "validity passed in the queue" : "deadline reached in the queue");
     }
 }
 

@@ -140,3 +140,25 @@ def test_a_rate_changes_in_place_under_load(world):
     assert len(smsc.relay.recorders) == 1 and not smsc.events("unbind")
     after = metrics(gateway)
     assert after['pinbind_queue_messages{carrier="acme"}'] == 0 == after['pinbind_queue_oldest_seconds{carrier="acme"}']
+
+
+@pytest.mark.parametrize("options, keys", [((), {"rate": 1}), (("--refuse", str(0x58)), {"throttle_ms": 1000, "window": 1})])
+def test_a_pin_whose_life_ends_in_the_queue_goes_to_nobody(world, options, keys):
+    smsc = world.node("smsc", *options)
+    gateway, account = world.start({"acme": {"port": smsc.port, **keys}}, top=PATIENT)
+    app = account.new_app({"pinTimeToLive": "1500ms"})
+    message = account.new_message(app=app, text="Your code is {{pin}}")
+    numbers = [number() for _ in range(6)]
+    started = time.monotonic()
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda to: account.send(to, app=app, message=message), numbers))
+    assert 1.4 < time.monotonic() - started < 10 * SLOW  # not the deadline, a minute
+    unsent = [(to, a) for to, a in zip(numbers, answers) if a["smsStatus"] == "MESSAGE_NOT_SENT"]
+    assert len(unsent) == 6 if options else 3 <= len(unsent) <= 5
+    dropped = 0
+    for to, a in unsent:
+        status = account.status(a["pinId"])
+        assert status["state"] == "NOT_SENT" and len(status["attempts"]) == 1
+        dropped += status["attempts"][0]["state"] == "NOT_SENT"
+        assert status["attempts"][0]["state"] == "REFUSED" or not smsc.submits(to)
+    assert dropped >= 3 and gateway.log().count('reason="validity passed in the queue"') >= dropped

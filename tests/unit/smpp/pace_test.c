@@ -73,13 +73,19 @@ static void bound_twice(struct smpp_carrier_options o)
     bind_up(1);
 }
 
-static void submit_by(unsigned i, int64_t within_ms)
+static void submit_valid(unsigned i, int64_t within_ms, int64_t validity_ms)
 {
     struct smpp_message m = {.destination = "38591234567",
                              .text = "Your PIN is 739201",
                              .text_len = 18,
+                             .validity_ms = validity_ms,
                              .deadline = mono_add_ms(mono_now(), within_ms)};
     assert_int_equal(smpp_submit(carrier, &m, on_outcome, &results[i]), 0);
+}
+
+static void submit_by(unsigned i, int64_t within_ms)
+{
+    submit_valid(i, within_ms, 0);
 }
 
 static void submit_many(unsigned n)
@@ -181,6 +187,24 @@ static void a_message_that_waits_for_the_rate_leaves_the_carrier_ready(void **st
     answer(&peer, 0);
     UNTIL(base, n_accepted == 2);
     assert_in_range(us_between(0, 1), 0, S(3));
+}
+
+static void what_waits_past_its_validity_is_dropped_for_that(void **state)
+{
+    (void)state;
+    bound(WITH(.rate = 1));
+    submit_by(0, 60000);
+    submit_by(1, 60000);
+    submit_valid(2, 60000, 50); /* behind the one before, but for its validity */
+    submit_valid(3, 80, 60000);
+    UNTIL(base, n_done == 2);
+    assert_int_equal(results[2].outcome, SMPP_NOT_SENT);
+    assert_string_equal(results[2].reason, "validity passed in the queue");
+    assert_int_equal(results[3].outcome, SMPP_NOT_SENT);
+    assert_string_equal(results[3].reason, "deadline reached in the queue");
+    answer(&peer, 0);
+    answer(&peer, 0);
+    UNTIL(base, n_accepted == 2);
 }
 
 /* Loop turns that it takes until the peer has the next octet. */
@@ -486,6 +510,7 @@ int main(void)
         T(a_carrier_sends_no_faster_than_its_rate),
         T(a_high_rate_is_kept_and_made_use_of),
         T(a_message_that_waits_for_the_rate_leaves_the_carrier_ready),
+        T(what_waits_past_its_validity_is_dropped_for_that),
         T(who_waits_for_the_rate_sleeps),
         T(who_waits_for_the_rate_of_the_carrier_sleeps),
         T(binds_share_the_rate_of_their_carrier),
