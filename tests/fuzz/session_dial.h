@@ -77,6 +77,12 @@ static int hang(void)
     return fds[0];
 }
 
+int smpp_dial_set_options(int fd, uint32_t user_timeout_ms)
+{
+    (void)fd, (void)user_timeout_ms;
+    return 0;
+}
+
 int smpp_dial_connect(const struct smpp_address *to, const char *local_address,
                       uint32_t user_timeout_ms, int *fd)
 {
