@@ -157,3 +157,14 @@ def test_a_bind_whose_queries_are_never_answered_is_kept(start):
     commands = [wire.header(p)[0] for p in network.relay.sent()]
     assert commands.count(wire.QUERY) >= 2 and commands.count(wire.BIND_TRX) == 1
     is_well(network, gateway)
+
+
+def test_a_bind_that_is_restarted_by_hand_goes_on(start):
+    network, gateway, account = start(**FORWARD)
+    gateway.ctl("bind", "osmo", "restart")
+    network.msc.wait_text("Rx BIND Trx", count=2)
+    gateway.wait_bound("osmo")
+    assert network.msc.err().count("Rx UNBIND") == 1
+    sent = account.send(network.ATTACHED)
+    account.wait_attempt(sent["pinId"], "DELIVERED")
+    is_well(network, gateway)
