@@ -130,14 +130,14 @@ static struct smpp_parts *parts_new(const struct smpp_part *part, struct mono no
     return m;
 }
 
-static struct smpp_piece *piece_of(struct smpp_parts *m, const struct smpp_part *part)
+static size_t place_of(const struct smpp_part *part)
 {
-    return &m->pieces[part->kind == SMPP_PART_ALONE ? 0 : part->sequence - 1];
+    return part->kind == SMPP_PART_ALONE ? 0 : part->sequence - 1;
 }
 
 static int keep_piece(struct smpp_parts *m, const struct smpp_part *part)
 {
-    struct smpp_piece *piece = piece_of(m, part);
+    struct smpp_piece *piece = &m->pieces[place_of(part)];
     size_t len = part->piece.octets.len;
     char *copy = malloc(len + 1);
     if (!copy)
@@ -165,6 +165,46 @@ void smpp_parts_free(struct smpp_parts *m)
     free(m);
 }
 
+/* --- what was whole --- */
+
+static uint64_t mix(uint64_t digest, const void *p, size_t len)
+{
+    const uint8_t *octets = p;
+    for (size_t i = 0; i < len; i++)
+        digest = (digest ^ octets[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
+    return digest;
+}
+
+static uint64_t digest_of(const struct smpp_part *part, uint8_t sequence, struct smpp_str octets)
+{
+    const uint8_t head[] = {(uint8_t)part->kind, (uint8_t)(part->reference >> 8),
+                            (uint8_t)part->reference, part->total, sequence};
+    uint64_t digest = mix(UINT64_C(0xcbf29ce484222325), head, sizeof head);
+    digest = mix(mix(digest, part->source.p, part->source.len), "", 1);
+    digest = mix(mix(digest, part->destination.p, part->destination.len), "", 1);
+    digest = mix(digest, octets.p, octets.len);
+    return digest ? digest : 1;
+}
+
+static void remember(struct smpp_concat *c, const struct smpp_parts *m, struct mono now)
+{
+    for (uint8_t i = 0; i < m->n_pieces && m->first.kind != SMPP_PART_ALONE; i++) {
+        struct smpp_done *done = &c->done[c->done_next++ % SMPP_CONCAT_DONE_MAX];
+        *done = (struct smpp_done){digest_of(&m->first, (uint8_t)(i + 1), m->pieces[i].octets),
+                                   now};
+    }
+}
+
+static bool is_done(const struct smpp_concat *c, const struct smpp_part *part, struct mono now)
+{
+    uint64_t digest = digest_of(part, part->sequence, part->piece.octets);
+    for (size_t i = 0; i < SMPP_CONCAT_DONE_MAX; i++)
+        if (c->done[i].digest == digest &&
+            !mono_is_past(mono_add_ms(c->done[i].at, SMPP_CONCAT_DONE_MS), now))
+            return true;
+    return false;
+}
+
 /* --- the waiting room --- */
 
 static void end_wait(struct smpp_concat *c, struct smpp_parts *m)
@@ -175,27 +215,39 @@ static void end_wait(struct smpp_concat *c, struct smpp_parts *m)
     DL_APPEND(c->ready, m);
 }
 
-static void settle(struct smpp_concat *c, struct smpp_parts *m)
+static void settle(struct smpp_concat *c, struct smpp_parts *m, struct mono now)
 {
-    if (m->come == m->n_pieces)
+    if (m->come == m->n_pieces) {
+        remember(c, m, now);
         end_wait(c, m);
+    }
     while (c->n > SMPP_CONCAT_MAX || c->octets > SMPP_CONCAT_OCTETS_MAX)
         end_wait(c, c->waiting);
 }
 
-static bool is_repetition(const struct smpp_piece *have, const struct smpp_piece *got)
+static bool is_equal(struct smpp_str a, struct smpp_str b)
 {
-    return have->octets.len == got->octets.len &&
-           (got->octets.len == 0 || memcmp(have->octets.p, got->octets.p, got->octets.len) == 0);
+    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+/* Nothing is known by which a message that is not in parts could be told apart. */
+static bool is_repetition(const struct smpp_concat *c, const struct smpp_parts *m,
+                          const struct smpp_part *part, struct mono now)
+{
+    if (part->kind == SMPP_PART_ALONE)
+        return false;
+    const struct smpp_piece *have = m ? &m->pieces[place_of(part)] : NULL;
+    return have && have->has_come ? is_equal(have->octets, part->piece.octets)
+                                  : !m && is_done(c, part, now);
 }
 
 int smpp_concat_add(struct smpp_concat *c, const struct smpp_part *part, struct mono now)
 {
     struct smpp_parts *m = part->kind == SMPP_PART_ALONE ? NULL : find(c, part);
-    const struct smpp_piece *have = m ? piece_of(m, part) : NULL;
-    if (have && have->has_come && is_repetition(have, &part->piece))
+    if (is_repetition(c, m, part, now))
         return 0;
-    bool is_new = !m || have->has_come; /* its handset has come to this reference again */
+    /* Or its handset has come to this reference again. */
+    bool is_new = !m || m->pieces[place_of(part)].has_come;
     struct smpp_parts *to = is_new ? parts_new(part, now) : m;
     if (!to)
         return ERR_NOMEM;
@@ -211,7 +263,7 @@ int smpp_concat_add(struct smpp_concat *c, const struct smpp_part *part, struct 
         DL_APPEND(c->waiting, to);
         c->n++;
     }
-    settle(c, to);
+    settle(c, to, now);
     return 0;
 }
 

@@ -18,6 +18,8 @@
 #define SMPP_PARTS_MAX         32  /* of one message; a longer one is handed out part by part */
 #define SMPP_CONCAT_MAX        256 /* messages that wait for a part */
 #define SMPP_CONCAT_OCTETS_MAX (256u << 10) /* in all of them */
+#define SMPP_CONCAT_DONE_MAX   256          /* parts of whole messages that are remembered */
+#define SMPP_CONCAT_DONE_MS    300000       /* so long */
 #define SMPP_ESM_UDHI          0x40 /* in esm_class: a user data header stands before the text */
 #define SMPP_MO_ADDRESS_MAX    64   /* octets kept of an address; longer ones are cut */
 
@@ -60,15 +62,25 @@ struct smpp_parts {
     struct smpp_piece pieces[]; /* in their order */
 };
 
-/* Zero is an empty one. */
-struct smpp_concat {
-    struct smpp_parts *waiting; /* oldest first */
-    struct smpp_parts *ready;   /* to be taken */
-    uint32_t n;                 /* waiting */
-    size_t octets;              /* in those */
+/* A part of a message that was whole: it comes again where its answer was lost with a connection.
+ */
+struct smpp_done {
+    uint64_t digest; /* of all that makes the part; 0: none */
+    struct mono at;
 };
 
-/* A copy is kept, a repetition ignored; ERR_NOMEM: nothing is. */
+/* Zero is an empty one. */
+struct smpp_concat {
+    struct smpp_parts *waiting;                  /* oldest first */
+    struct smpp_parts *ready;                    /* to be taken */
+    uint32_t n;                                  /* waiting */
+    size_t octets;                               /* in those */
+    struct smpp_done done[SMPP_CONCAT_DONE_MAX]; /* ring */
+    uint32_t done_next;
+};
+
+/* A copy is kept; a repetition is ignored, also when its message was whole and is gone.  ERR_NOMEM:
+ * it is not kept. */
 int smpp_concat_add(struct smpp_concat *c, const struct smpp_part *part, struct mono now)
     __attribute__((warn_unused_result));
 /* The next message that is whole, or has waited for age_ms, or cannot be waited for; the caller's

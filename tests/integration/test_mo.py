@@ -1,13 +1,14 @@
 """Messages from handsets: put together, read, answered, told to people, and never taken for receipts."""
 import json
 import re
+import socket
 
 import pytest
 import requests
 
 import wire
 from procs import BUILD, Program, run, wait_for
-from world import number
+from world import Account, number
 
 STREET = "385917654321"  # who writes
 NODE = [  # trigger of node-smpp, text, parts
@@ -55,6 +56,31 @@ def test_packed_septets_are_read_where_the_carrier_says_so(world):
     gateway, _ = world.start({"acme": {"port": smsc.port, "default_alphabet": "gsm-packed"}})
     smsc.say(wire.deliver(1, STREET, "1971", bytes.fromhex("e8329bfd06"), esm_class=0))
     assert messages(gateway)[0]["text"] == "hello"
+
+
+def test_node_smpp_packs_septets(world):
+    smsc = world.node("smsc", "--dlr", "none")
+    gateway, account = world.start({"acme": {"port": smsc.port, "default_alphabet": "gsm-packed"}})
+    account.message = account.new_message(text=Account.TEXT + " Ж")  # in UCS-2, where node-smpp reads its triggers
+    account.send(number(), q="mo7packed")
+    assert messages(gateway)[0]["text"] == "hello"
+
+
+def test_parts_that_come_again_over_another_connection_make_no_message(world):
+    smsc = world.scripted()
+    gateway, _ = world.start({"acme": smsc})
+    parts = [wire.deliver(i, STREET, "1971", udh(7, 2, i) + text, esm_class=0x40) for i, text in ((1, b"one "), (2, b"two"))]
+    smsc.say(*parts)
+    smsc.wait_received(wire.DELIVER_RESP, 2)
+    smsc.connections[-1].shutdown(socket.SHUT_RDWR)
+    smsc.wait_received(wire.BIND_TRX, 2)
+    gateway.wait_bound("acme")
+    smsc.say(parts[1])
+    smsc.wait_received(wire.DELIVER_RESP, 3)
+    gateway.configure({"acme": {"port": smsc.port, "system_type": "other"}})
+    assert gateway.ctl("reload")["rebound"] == ["acme"]
+    gateway.wait_log("event=carrier_closed")
+    assert [m["text"] for m in gateway.ctl("mo")] == ["one two"]
 
 
 def test_a_terminator_that_is_counted_is_left_out_where_the_carrier_says_so(world):

@@ -180,6 +180,7 @@ static void headers_are_read_element_by_element(void **state)
           SMPP_PART_ALONE, 255, 255, 2),
         H("no text behind it", "\5\0\3\7\2\1", SMPP_PART_UDH8, 2, 1, 0),
         H("an element of another length", "\4\0\2\2\1ab", SMPP_PART_ALONE, 1, 1, 2),
+        H("a longer element that begins alike", "\6\0\4\7\2\1\1ab", SMPP_PART_ALONE, 1, 1, 2),
         H("an element beyond the header", "\5\0\4\7\2\1ab", SMPP_PART_ALONE, 1, 1, 2),
         H("an element cut after its id",
           "\6\0\3\7\2\1\x08"
@@ -290,6 +291,7 @@ static void every_order_of_three_parts_gives_the_message(void **state)
             assert_null(take());
             assert_int_equal(box.n, 0);
             assert_int_equal(box.octets, 0);
+            now = mono_add_ms(now, SMPP_CONCAT_DONE_MS); /* else they would be repetitions */
         }
     }
 }
@@ -328,6 +330,38 @@ static void repetitions_are_ignored(void **state)
     ADD(SMPP_PART_UDH8, 2, 1, "a");
     expect("ab", 0);
     assert_null(take());
+}
+
+/* Its answer was lost with the connection: no message that lacks a part is made of it. */
+static void a_part_of_a_message_that_was_whole_is_a_repetition_for_a_while(void **state)
+{
+    (void)state;
+    ADD(SMPP_PART_UDH8, 2, 1, "a");
+    ADD(SMPP_PART_UDH8, 2, 2, "b");
+    expect("ab", 0);
+    ADD(SMPP_PART_UDH8, 2, 2, "b");
+    ADD(SMPP_PART_UDH8, 2, 1, "a");
+    assert_int_equal(box.n, 0);
+    ADD(SMPP_PART_UDH8, 2, 1, "another");
+    ADD(SMPP_PART_UDH8, 2, 2, "b"); /* the end of another one */
+    expect("anotherb", 0);
+    struct smpp_part other = make(SMPP_PART_UDH8, 2, 2, "b");
+    other.source = (struct smpp_str){"385911", 6};
+    add(other);
+    assert_int_equal(box.n, 1);
+    now = mono_add_ms(now, SMPP_CONCAT_DONE_MS);
+    ADD(SMPP_PART_UDH8, 2, 2, "b");
+    assert_int_equal(box.n, 2);
+}
+
+static void what_was_incomplete_is_not_remembered(void **state)
+{
+    (void)state;
+    ADD(SMPP_PART_UDH8, 2, 1, "a");
+    now = mono_add_ms(now, AGE_MS);
+    expect("a-", 1);
+    ADD(SMPP_PART_UDH8, 2, 1, "a");
+    assert_int_equal(box.n, 1);
 }
 
 static void empty_parts_are_parts(void **state)
@@ -487,6 +521,8 @@ int main(void)
         T(a_message_alone_is_there_at_once),
         T(parts_of_a_message_that_is_too_long_stand_alone),
         T(repetitions_are_ignored),
+        T(a_part_of_a_message_that_was_whole_is_a_repetition_for_a_while),
+        T(what_was_incomplete_is_not_remembered),
         T(empty_parts_are_parts),
         T(another_part_in_a_place_that_is_taken_begins_another_message),
         T(parts_meet_only_what_they_belong_to),

@@ -302,6 +302,22 @@ static void a_carrier_may_be_freed_inside_the_message_it_hands_up(void **state)
     assert_int_equal(n_got, 1); /* what had waited is dropped */
 }
 
+static void a_carrier_may_be_freed_while_a_drain_hands_up_what_waits(void **state)
+{
+    (void)state;
+    BOUND();
+    free_in_callback = true;
+    SAY(0x40, 0, "\5\0\3\7\3\1one");
+    SAY(0x40, 0, "\5\0\3\x08\2\1one ");
+    for (int i = 0; i < 2; i++)
+        peer_expect(&peer, DELIVER_RESP, 0);
+    smpp_carrier_drain(carrier, on_drained, NULL);
+    PEER_SAY0(&peer, 0x80000006, 0, peer_expect(&peer, 0x00000006, 0).sequence);
+    UNTIL(base, n_drained == 1);
+    carrier = NULL;
+    assert_int_equal(n_got, 1);
+}
+
 static void what_looks_like_a_receipt_is_a_message_unless_the_carrier_sends_them_so(void **state)
 {
     (void)state;
@@ -356,6 +372,7 @@ int main(void)
         T(what_stays_incomplete_is_handed_up_after_its_time),
         T(a_drain_hands_up_what_waits_for_parts),
         T(a_carrier_may_be_freed_inside_the_message_it_hands_up),
+        T(a_carrier_may_be_freed_while_a_drain_hands_up_what_waits),
         T(what_looks_like_a_receipt_is_a_message_unless_the_carrier_sends_them_so),
         T(where_the_carrier_sends_receipts_so_it_is_one),
         T(q12_an_acknowledgement_of_the_handset_with_a_text_is_a_message),
