@@ -388,3 +388,49 @@ def test_the_answer_to_an_order_is_a_line_for_each_leg(world):
     code, out, err = run([BUILD / "pinbindctl", "-s", gateway.admin_path, "bind", "acme/0", "down"])
     assert (code, err) == (0, "")
     assert out == "acme/0tx: unbinds, then is down\nacme/0rx: unbinds after its transmitter\n"
+
+
+# --- peers that are there and are not ----------------------------------------------------------------
+
+
+def test_q61_a_bind_whose_peer_answers_enquire_link_and_no_submit_is_left(world):
+    smsc = world.scripted(on_submit=lambda s, sequence, fields: None)
+    gateway, account = world.start({"acme": {"port": smsc.port, "response_timeout_s": 1, "enquire_link_s": 1,
+                                             "window": 5}}, http={})
+    with ThreadPoolExecutor(2) as pool:
+        stopping = threading.Event()
+
+        def keep_sending():
+            while not stopping.is_set():
+                try:
+                    account.send(number())
+                except redis.ResponseError as e:
+                    assert str(e).startswith("UNAVAILABLE"), e
+        senders = [pool.submit(keep_sending) for _ in range(2)]
+        try:
+            smsc.wait_received(wire.BIND_TRX, 2, 20)
+        finally:
+            stopping.set()
+        for s in senders:
+            s.result()
+    gateway.wait_log("submits are not answered")
+    counted = value(scrape(gateway)[1], "pinbind_disconnects_total", carrier="acme", bind="0", reason="mute")
+    assert counted >= 1
+    assert len({s["text"] for s in smsc.texts}) == len(smsc.texts)  # nothing went out twice
+
+
+def test_q62_any_pdu_keeps_a_bind_that_answers_no_enquire_link(world):
+    smsc = world.node("smsc", "--no-elink-resp", "--elink", "200")
+    gateway, account = world.start({"acme": {"port": smsc.port, "enquire_link_s": 1, "response_timeout_s": 1}})
+    wait_for(lambda: len(smsc.events("resp", cmd="enquire_link_resp")) > 20, "four seconds of enquire_link", 20)
+    assert len(smsc.events("bind")) == 1
+
+
+def test_q58_after_an_unbind_of_the_smsc_it_is_left_alone_for_a_while(world):
+    smsc = world.node("smsc")
+    gateway, account = world.start({"acme": smsc})
+    account.send(number(), q="unbind")
+    wait_for(lambda: (gateway.binds()[0]["next_attempt_s"] or 0) > 20, gateway.binds)
+    assert len(smsc.events("bind")) == 1
+    assert act(gateway, "acme", "retry-now") == ["binds now"]
+    gateway.wait_bound("acme")

@@ -11,7 +11,7 @@ from procs import wait_for
 from world import Account, number, pin_in
 
 
-def test_a_refused_bind_is_not_tried_again_at_once(world):
+def test_q57_a_refused_bind_is_not_tried_again_at_once(world):
     smsc = world.node("smsc", "--lock-after", "3")
     gateway = world.gateway({"acme": {"port": smsc.port, "password": "wrongpw"}}).start(bound=[])
     wait_for(lambda: smsc.events("bind", st=14), "a bind with the wrong password")
@@ -25,7 +25,7 @@ def test_a_refused_bind_is_not_tried_again_at_once(world):
     assert "ESME_RINVPASWD" in gateway.log()
 
 
-def test_already_bound_waits_longer_than_network_trouble(world):
+def test_q57_already_bound_waits_longer_than_network_trouble(world):
     smsc = world.node("smsc", "--max-binds", "1")
     gateway = world.gateway({"acme": {"port": smsc.port, "binds": 2}}).start(bound=[])
     wait_for(lambda: smsc.events("bind", st=5), "the second bind refused")
@@ -102,7 +102,7 @@ def test_a_lost_connection_is_bound_again(world, quirk):
     account.wait_attempt(account.send(number())["pinId"], "DELIVERED")
 
 
-def test_an_unbind_of_the_smsc_is_answered(world):
+def test_q58_an_unbind_of_the_smsc_is_answered(world):
     smsc = world.node("smsc")
     gateway, account = world.start({"acme": smsc})
     account.send(number(), q="unbind")
@@ -271,13 +271,13 @@ def test_a_full_window_holds_messages_back_and_all_arrive(world):
         account.wait_attempt(s["pinId"], "DELIVERED")
 
 
-def test_a_silent_smsc_is_noticed_by_enquire_link(world):
+def test_q61_a_silent_smsc_is_noticed_by_enquire_link(world):
     smsc = world.node("smsc", "--no-elink-resp")
     gateway, account = world.start({"acme": {"port": smsc.port, "enquire_link_s": 1, "response_timeout_s": 1}})
     wait_for(lambda: len(smsc.events("bind", st=0)) > 1, "a new bind after silence", 20)
 
 
-def test_enquire_links_of_the_smsc_are_answered_with_a_full_window(world):
+def test_q60_enquire_links_of_the_smsc_are_answered_with_a_full_window(world):
     smsc = world.node("smsc", "--elink", "100", "--resp-delay", "3000")
     gateway, account = world.start({"acme": {"port": smsc.port, "window": 1}})
     thread = threading.Thread(target=lambda: account.send(number()))

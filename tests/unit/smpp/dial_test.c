@@ -132,7 +132,7 @@ static void a_cancelled_lookup_calls_nobody(void **state)
     assert_string_equal(found, "127.0.0.1");
 }
 
-static void a_socket_has_its_options_and_its_source_address(void **state)
+static void q61_a_socket_has_its_options_and_its_source_address(void **state)
 {
     (void)state;
     struct smpp_address a;
@@ -174,7 +174,7 @@ int main(void)
         T(the_addresses_of_a_name_get_their_turns),
         T(a_name_that_does_not_exist_says_why),
         T(a_cancelled_lookup_calls_nobody),
-        T(a_socket_has_its_options_and_its_source_address),
+        T(q61_a_socket_has_its_options_and_its_source_address),
         T(a_source_address_that_is_not_ours_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,13 +118,13 @@ static void wait_after(uint32_t status, int64_t min, int64_t max)
     assert_in_range(smpp_link_next_attempt_ms(&link_), min - 1000, max);
 }
 
-static void a_refused_password_waits_five_minutes_at_least(void **state)
+static void q57_a_refused_password_waits_five_minutes_at_least(void **state)
 {
     (void)state;
     wait_after(0x0e, 300000, 900000);
 }
 
-static void an_account_that_is_bound_already_waits_half_a_minute_at_least(void **state)
+static void q57_an_account_that_is_bound_already_waits_half_a_minute_at_least(void **state)
 {
     (void)state;
     wait_after(0x05, 30000, 300000);
@@ -319,8 +319,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(the_floor_and_the_ceiling_of_the_wait_follow_the_reason),
         T(the_wait_is_drawn_from_its_whole_range),
-        T(a_refused_password_waits_five_minutes_at_least),
-        T(an_account_that_is_bound_already_waits_half_a_minute_at_least),
+        T(q57_a_refused_password_waits_five_minutes_at_least),
+        T(q57_an_account_that_is_bound_already_waits_half_a_minute_at_least),
         T(a_lost_bind_is_bound_again),
         T(hosts_are_tried_in_turn_before_the_first_wait),
         T(a_round_without_a_host_ends_in_a_wait),

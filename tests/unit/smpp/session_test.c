@@ -207,7 +207,7 @@ static void a_bind_carries_the_account_and_an_ok_binds(void **state)
     assert_int_equal(smpp_session_room(&s, &plain), 3);
 }
 
-static void a_bind_resp_without_a_body_binds_too(void **state)
+static void q36_a_bind_resp_without_a_body_binds_too(void **state)
 {
     (void)state;
     struct wire bind = start(OPTIONS(.window = 3));
@@ -231,13 +231,13 @@ static void refuse_with(uint32_t id, uint32_t status, size_t body_len, enum smpp
         (void)state;                                                                               \
         refuse_with(id, status, body, end);                                                        \
     }
-REFUSED_TEST(a_wrong_password_is_about_credentials, BIND_RESP, 0x0e, 0, SMPP_END_CREDENTIALS)
-REFUSED_TEST(a_wrong_system_id_is_about_credentials, BIND_RESP, 0x0f, 1, SMPP_END_CREDENTIALS)
-REFUSED_TEST(a_wrong_system_type_is_about_credentials, BIND_RESP, 0x53, 1, SMPP_END_CREDENTIALS)
-REFUSED_TEST(already_bound_means_busy, BIND_RESP, 0x05, 1, SMPP_END_REFUSED)
-REFUSED_TEST(bind_failed_means_busy, BIND_RESP, 0x0d, 0, SMPP_END_REFUSED)
-REFUSED_TEST(a_vendor_status_on_a_bind_means_busy, BIND_RESP, 0x407, 0, SMPP_END_REFUSED)
-REFUSED_TEST(a_nack_of_the_bind_means_busy, NACK, 3, 0, SMPP_END_REFUSED)
+REFUSED_TEST(q57_a_wrong_password_is_about_credentials, BIND_RESP, 0x0e, 0, SMPP_END_CREDENTIALS)
+REFUSED_TEST(q57_a_wrong_system_id_is_about_credentials, BIND_RESP, 0x0f, 1, SMPP_END_CREDENTIALS)
+REFUSED_TEST(q57_a_wrong_system_type_is_about_credentials, BIND_RESP, 0x53, 1, SMPP_END_CREDENTIALS)
+REFUSED_TEST(q57_already_bound_means_busy, BIND_RESP, 0x05, 1, SMPP_END_REFUSED)
+REFUSED_TEST(q57_bind_failed_means_busy, BIND_RESP, 0x0d, 0, SMPP_END_REFUSED)
+REFUSED_TEST(q57_a_vendor_status_on_a_bind_means_busy, BIND_RESP, 0x407, 0, SMPP_END_REFUSED)
+REFUSED_TEST(q57_a_nack_of_the_bind_means_busy, NACK, 3, 0, SMPP_END_REFUSED)
 
 static void a_bind_resp_for_another_request_is_ignored(void **state)
 {
@@ -249,7 +249,7 @@ static void a_bind_resp_for_another_request_is_ignored(void **state)
     assert_int_equal(s.counts.unexpected, 1);
 }
 
-static void no_answer_to_the_bind_ends_it(void **state)
+static void q59_no_answer_to_the_bind_ends_it(void **state)
 {
     (void)state;
     start(OPTIONS(.bind_timeout_ms = 20));
@@ -278,7 +278,7 @@ static void a_name_without_a_resolver_ends_as_network_trouble(void **state)
     assert_int_equal(ended_as, SMPP_END_UNREACHED);
 }
 
-static void requests_before_the_bind_is_up_get_their_answers(void **state)
+static void q59_requests_before_the_bind_is_up_get_their_answers(void **state)
 {
     (void)state;
     struct wire bind = start(OPTIONS(.window = 3));
@@ -378,7 +378,7 @@ static void errors_are_told_by_the_header_alone(void **state)
     assert_int_equal(s.state, SMPP_BOUND);
 }
 
-static void answers_out_of_order_find_their_submits(void **state)
+static void q44_answers_out_of_order_find_their_submits(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 3));
@@ -411,7 +411,7 @@ static void a_full_window_takes_no_more_until_one_is_answered(void **state)
     assert_int_equal(smpp_session_room(&s, &plain), 1);
 }
 
-static void answers_that_nothing_waits_for_are_counted_and_ignored(void **state)
+static void q42_answers_that_nothing_waits_for_are_counted_and_ignored(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 2));
@@ -432,7 +432,7 @@ static void answers_that_nothing_waits_for_are_counted_and_ignored(void **state)
     assert_int_equal(s.state, SMPP_BOUND);
 }
 
-static void an_overdue_answer_is_in_doubt_and_a_late_one_is_told_apart(void **state)
+static void q43_an_overdue_answer_is_in_doubt_and_a_late_one_is_told_apart(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 1, .response_timeout_ms = 20));
@@ -453,7 +453,7 @@ static void an_overdue_answer_is_in_doubt_and_a_late_one_is_told_apart(void **st
     assert_int_equal(n_outcomes, 1);
 }
 
-static void submits_of_one_turn_leave_together_behind_control_pdus(void **state)
+static void q60_submits_of_one_turn_leave_together_behind_control_pdus(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 3));
@@ -468,7 +468,7 @@ static void submits_of_one_turn_leave_together_behind_control_pdus(void **state)
 
 /* --- the end of a connection --- */
 
-static void a_lost_connection_leaves_sent_submits_in_doubt(void **state)
+static void q45_a_lost_connection_leaves_sent_submits_in_doubt(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 3));
@@ -502,7 +502,7 @@ static void what_was_not_written_when_the_end_came_goes_back(void **state)
     assert_int_equal(peer.len, peer.at);
 }
 
-static void an_unbind_of_the_peer_is_answered_and_sending_stops(void **state)
+static void q58_an_unbind_of_the_peer_is_answered_and_sending_stops(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 3));
@@ -520,7 +520,7 @@ static void an_unbind_of_the_peer_is_answered_and_sending_stops(void **state)
     assert_int_equal(ended_as, SMPP_END_UNBIND);
 }
 
-static void a_peer_that_unbinds_and_does_not_close_is_closed(void **state)
+static void q58_a_peer_that_unbinds_and_does_not_close_is_closed(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 3, .unbind_timeout_ms = 20));
@@ -532,7 +532,7 @@ static void a_peer_that_unbinds_and_does_not_close_is_closed(void **state)
     assert_int_equal(outcomes[0].outcome, SMPP_UNKNOWN);
 }
 
-static void draining_waits_for_the_window_then_unbinds(void **state)
+static void q58_draining_waits_for_the_window_then_unbinds(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 3));
@@ -550,7 +550,7 @@ static void draining_waits_for_the_window_then_unbinds(void **state)
     UNTIL(base, peer.eof);
 }
 
-static void draining_is_bounded_when_the_peer_answers_nothing(void **state)
+static void q58_draining_is_bounded_when_the_peer_answers_nothing(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 3, .response_timeout_ms = 20, .unbind_timeout_ms = 20));
@@ -573,7 +573,7 @@ static void draining_before_the_bind_is_up_closes_at_once(void **state)
 
 /* --- framing --- */
 
-static void octets_that_come_one_by_one_make_a_pdu(void **state)
+static void q46_octets_that_come_one_by_one_make_a_pdu(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 3));
@@ -591,7 +591,7 @@ static void octets_that_come_one_by_one_make_a_pdu(void **state)
     assert_string_equal(outcomes[0].id, "slow");
 }
 
-static void pdus_that_come_together_are_all_taken(void **state)
+static void q46_pdus_that_come_together_are_all_taken(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 3));
@@ -619,19 +619,19 @@ static void lose_framing(uint32_t command_length)
     assert_int_equal(ended_as, SMPP_END_FRAMING);
 }
 
-static void a_length_of_15_is_nacked_and_the_connection_closed(void **state)
+static void q47_a_length_of_15_is_nacked_and_the_connection_closed(void **state)
 {
     (void)state;
     lose_framing(15);
 }
 
-static void a_length_of_2_gigabytes_is_nacked_and_the_connection_closed(void **state)
+static void q47_a_length_of_2_gigabytes_is_nacked_and_the_connection_closed(void **state)
 {
     (void)state;
     lose_framing(0x7fffffff);
 }
 
-static void unknown_requests_are_nacked_and_the_bind_stays(void **state)
+static void q48_unknown_requests_are_nacked_and_the_bind_stays(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 3));
@@ -642,7 +642,7 @@ static void unknown_requests_are_nacked_and_the_bind_stays(void **state)
     assert_int_equal(s.state, SMPP_BOUND);
 }
 
-static void notifications_are_ignored_without_an_answer(void **state)
+static void q64_notifications_are_ignored_without_an_answer(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 3));
@@ -655,7 +655,7 @@ static void notifications_are_ignored_without_an_answer(void **state)
 
 /* --- liveness --- */
 
-static void silence_is_met_with_enquire_link_and_its_answer_keeps_the_bind(void **state)
+static void q60_silence_is_met_with_enquire_link_and_its_answer_keeps_the_bind(void **state)
 {
     (void)state;
     bound(OPTIONS(.enquire_link_ms = 10, .response_timeout_ms = 60));
@@ -666,7 +666,7 @@ static void silence_is_met_with_enquire_link_and_its_answer_keeps_the_bind(void 
     assert_int_equal(s.state, SMPP_BOUND);
 }
 
-static void an_answer_to_enquire_link_counts_the_silence_anew(void **state)
+static void q60_an_answer_to_enquire_link_counts_the_silence_anew(void **state)
 {
     (void)state;
     bound(
@@ -677,7 +677,7 @@ static void an_answer_to_enquire_link_counts_the_silence_anew(void **state)
     }
 }
 
-static void any_pdu_is_a_sign_of_life(void **state)
+static void q62_any_pdu_is_a_sign_of_life(void **state)
 {
     (void)state;
     bound(OPTIONS(.enquire_link_ms = 10, .response_timeout_ms = 60));
@@ -688,7 +688,7 @@ static void any_pdu_is_a_sign_of_life(void **state)
     assert_int_equal(s.state, SMPP_BOUND);
 }
 
-static void enquire_link_without_an_answer_ends_the_connection(void **state)
+static void q61_enquire_link_without_an_answer_ends_the_connection(void **state)
 {
     (void)state;
     bound(OPTIONS(.enquire_link_ms = 10, .response_timeout_ms = 20));
@@ -698,7 +698,7 @@ static void enquire_link_without_an_answer_ends_the_connection(void **state)
     assert_string_equal(s.reason, "enquire_link not answered");
 }
 
-static void a_flood_of_enquire_link_is_answered_one_by_one(void **state)
+static void q60_a_flood_of_enquire_link_is_answered_one_by_one(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 3));
@@ -788,7 +788,7 @@ static void deliveries_are_answered_when_told_and_in_any_order(void **state)
     assert_int_equal(peer_expect(&peer, DELIVERED, 0x64).sequence, 0);
 }
 
-static void a_malformed_delivery_is_refused_and_the_bind_stays(void **state)
+static void q53_a_malformed_delivery_is_refused_and_the_bind_stays(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 3));
@@ -801,7 +801,7 @@ static void a_malformed_delivery_is_refused_and_the_bind_stays(void **state)
     deliver(DELIVER, 4);
 }
 
-static void a_status_in_a_request_does_not_matter(void **state)
+static void q55_a_status_in_a_request_does_not_matter(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 3));
@@ -914,7 +914,7 @@ static void submit_unanswered(unsigned outcomes_then)
     assert_int_equal(outcomes[outcomes_then - 1].outcome, SMPP_UNKNOWN);
 }
 
-static void a_peer_that_answers_no_submit_any_more_is_left(void **state)
+static void q61_a_peer_that_answers_no_submit_any_more_is_left(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 2, .response_timeout_ms = 40));
@@ -928,7 +928,7 @@ static void a_peer_that_answers_no_submit_any_more_is_left(void **state)
     assert_string_equal(s.reason, "submits are not answered");
 }
 
-static void one_unanswered_submit_says_nothing_even_when_noticed_late(void **state)
+static void q61_one_unanswered_submit_says_nothing_even_when_noticed_late(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 2, .response_timeout_ms = 5));
@@ -940,7 +940,7 @@ static void one_unanswered_submit_says_nothing_even_when_noticed_late(void **sta
     assert_int_equal(s.state, SMPP_BOUND);
 }
 
-static void a_late_answer_shows_that_submits_are_answered(void **state)
+static void q61_a_late_answer_shows_that_submits_are_answered(void **state)
 {
     (void)state;
     bound(OPTIONS(.window = 2, .response_timeout_ms = 40));
@@ -1011,59 +1011,59 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_bind_carries_the_account_and_an_ok_binds),
-        T(a_bind_resp_without_a_body_binds_too),
-        T(a_wrong_password_is_about_credentials),
-        T(a_wrong_system_id_is_about_credentials),
-        T(a_wrong_system_type_is_about_credentials),
-        T(already_bound_means_busy),
-        T(bind_failed_means_busy),
-        T(a_vendor_status_on_a_bind_means_busy),
-        T(a_nack_of_the_bind_means_busy),
+        T(q36_a_bind_resp_without_a_body_binds_too),
+        T(q57_a_wrong_password_is_about_credentials),
+        T(q57_a_wrong_system_id_is_about_credentials),
+        T(q57_a_wrong_system_type_is_about_credentials),
+        T(q57_already_bound_means_busy),
+        T(q57_bind_failed_means_busy),
+        T(q57_a_vendor_status_on_a_bind_means_busy),
+        T(q57_a_nack_of_the_bind_means_busy),
         T(a_bind_resp_for_another_request_is_ignored),
-        T(no_answer_to_the_bind_ends_it),
+        T(q59_no_answer_to_the_bind_ends_it),
         T(a_peer_that_is_not_there_ends_as_network_trouble),
         T(a_name_without_a_resolver_ends_as_network_trouble),
-        T(requests_before_the_bind_is_up_get_their_answers),
+        T(q59_requests_before_the_bind_is_up_get_their_answers),
         T(stopping_inside_the_callback_that_tells_of_the_bind_is_safe),
         T(stopping_inside_the_callback_that_tells_of_the_connection_is_safe),
         T(an_accepted_submit_tells_its_message_id),
         T(odd_answers_that_mean_accepted_are_accepted),
         T(errors_are_told_by_the_header_alone),
-        T(answers_out_of_order_find_their_submits),
+        T(q44_answers_out_of_order_find_their_submits),
         T(a_full_window_takes_no_more_until_one_is_answered),
-        T(answers_that_nothing_waits_for_are_counted_and_ignored),
-        T(an_overdue_answer_is_in_doubt_and_a_late_one_is_told_apart),
-        T(submits_of_one_turn_leave_together_behind_control_pdus),
-        T(a_lost_connection_leaves_sent_submits_in_doubt),
+        T(q42_answers_that_nothing_waits_for_are_counted_and_ignored),
+        T(q43_an_overdue_answer_is_in_doubt_and_a_late_one_is_told_apart),
+        T(q60_submits_of_one_turn_leave_together_behind_control_pdus),
+        T(q45_a_lost_connection_leaves_sent_submits_in_doubt),
         T(what_was_not_written_when_the_end_came_goes_back),
-        T(an_unbind_of_the_peer_is_answered_and_sending_stops),
-        T(a_peer_that_unbinds_and_does_not_close_is_closed),
-        T(draining_waits_for_the_window_then_unbinds),
-        T(draining_is_bounded_when_the_peer_answers_nothing),
+        T(q58_an_unbind_of_the_peer_is_answered_and_sending_stops),
+        T(q58_a_peer_that_unbinds_and_does_not_close_is_closed),
+        T(q58_draining_waits_for_the_window_then_unbinds),
+        T(q58_draining_is_bounded_when_the_peer_answers_nothing),
         T(draining_before_the_bind_is_up_closes_at_once),
-        T(octets_that_come_one_by_one_make_a_pdu),
-        T(pdus_that_come_together_are_all_taken),
-        T(a_length_of_15_is_nacked_and_the_connection_closed),
-        T(a_length_of_2_gigabytes_is_nacked_and_the_connection_closed),
-        T(unknown_requests_are_nacked_and_the_bind_stays),
-        T(notifications_are_ignored_without_an_answer),
-        T(silence_is_met_with_enquire_link_and_its_answer_keeps_the_bind),
-        T(an_answer_to_enquire_link_counts_the_silence_anew),
-        T(any_pdu_is_a_sign_of_life),
-        T(enquire_link_without_an_answer_ends_the_connection),
-        T(a_flood_of_enquire_link_is_answered_one_by_one),
+        T(q46_octets_that_come_one_by_one_make_a_pdu),
+        T(q46_pdus_that_come_together_are_all_taken),
+        T(q47_a_length_of_15_is_nacked_and_the_connection_closed),
+        T(q47_a_length_of_2_gigabytes_is_nacked_and_the_connection_closed),
+        T(q48_unknown_requests_are_nacked_and_the_bind_stays),
+        T(q64_notifications_are_ignored_without_an_answer),
+        T(q60_silence_is_met_with_enquire_link_and_its_answer_keeps_the_bind),
+        T(q60_an_answer_to_enquire_link_counts_the_silence_anew),
+        T(q62_any_pdu_is_a_sign_of_life),
+        T(q61_enquire_link_without_an_answer_ends_the_connection),
+        T(q60_a_flood_of_enquire_link_is_answered_one_by_one),
         T(answers_that_nobody_reads_stop_the_reading),
         T(deliveries_are_answered_when_told_and_in_any_order),
-        T(a_malformed_delivery_is_refused_and_the_bind_stays),
-        T(a_status_in_a_request_does_not_matter),
+        T(q53_a_malformed_delivery_is_refused_and_the_bind_stays),
+        T(q55_a_status_in_a_request_does_not_matter),
         T(too_many_unanswered_deliveries_are_put_off),
         T(a_handle_of_another_connection_answers_nothing),
         T(a_throttled_bind_pauses_then_probes_with_one_message),
         T(the_throttling_of_one_window_is_one_pause),
         T(a_probe_that_is_never_answered_does_not_stop_the_bind),
-        T(a_peer_that_answers_no_submit_any_more_is_left),
-        T(one_unanswered_submit_says_nothing_even_when_noticed_late),
-        T(a_late_answer_shows_that_submits_are_answered),
+        T(q61_a_peer_that_answers_no_submit_any_more_is_left),
+        T(q61_one_unanswered_submit_says_nothing_even_when_noticed_late),
+        T(q61_a_late_answer_shows_that_submits_are_answered),
         T(draining_goes_on_when_the_last_submit_could_not_be_written),
         T(a_flood_of_nonsense_is_counted_and_leaves_few_lines),
     };
