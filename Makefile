@@ -4,6 +4,7 @@
 #   make check      lint, unit, integration make asan       the same tests under ASan and UBSan
 #   make valgrind   unit tests              make fuzz       each target FUZZ_SECONDS
 #   make bench      measurements            make cover      line coverage of the tests
+#   make soak       SOAK_MESSAGES against peers that misbehave
 #   make interop    the demo's pages in Chromium
 #   make demo       the first run           make install    DESTDIR, PREFIX
 
@@ -41,6 +42,7 @@ UNIT    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*/*_test.
 FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FLOWSRC := $(wildcard tests/bench/flow_*.c)
 BENCH   := $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out $(FLOWSRC),$(wildcard tests/bench/*.c)))
+SOAKSRC := $(wildcard tests/soak/*.c)
 OPINION := $(B)/second-opinion
 SHIM    := $(B)/sctp-over-tcp.so
 LUA     := $(wildcard pin/scripts/*.lua)
@@ -93,6 +95,9 @@ $(B)/bench/%: $(B)/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LDLIBS) -lm
 
+$(B)/soak: $(SOAKSRC:%.c=$(B)/%.o) $(LIB)
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # Nothing of ours in it: libsmpp34 judges what we wrote.
 $(OPINION): tests/peers/second_opinion.c
 	@mkdir -p $(@D)
@@ -108,7 +113,7 @@ $(SHIM): tests/peers/osmo/sctp_over_tcp.c
 # The warnings of a compiler, clang for lint, without its output.
 syntax: $(GEN)
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -fsyntax-only $(SRC) $(wildcard $(MAINS)) $(SIMSRC) \
-	    $(wildcard tests/unit/*/*_test.c tests/fuzz/*.c tests/bench/*.c)
+	    $(wildcard tests/unit/*/*_test.c tests/fuzz/*.c tests/bench/*.c tests/soak/*.c)
 
 lint:
 	+@MAKE='$(MAKE)' B='$(B)' sh tests/lint/run.sh
@@ -147,6 +152,9 @@ fuzz-run: $(FUZZ)
 bench: all $(BENCH)
 	@for b in $(BENCH); do echo "== $$b"; $$b || exit 1; done
 
+soak: all $(B)/soak
+	@$(B)/soak $(B)/pinbind-smsc
+
 cover:
 	@$(MAKE) --no-print-directory CC=clang B=build/cover LDHARD='-pie -fprofile-instr-generate' \
 	    HARDEN='-O0 -g -fPIE -fprofile-instr-generate -fcoverage-mapping' cover-run
@@ -178,5 +186,5 @@ clean:
 
 -include $(OBJ:.o=.d) $(wildcard $(B)/tests/*/*.d $(B)/tests/*/*/*.d $(B)/gateway/*.d)
 
-.PHONY: all lint syntax unit integration interop check asan sanitized valgrind fuzz fuzz-run bench cover cover-run \
-        demo install clean
+.PHONY: all lint syntax unit integration interop check asan sanitized valgrind fuzz fuzz-run bench soak cover \
+        cover-run demo install clean
