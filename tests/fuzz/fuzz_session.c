@@ -281,17 +281,6 @@ static void misbehave(void)
         set_free();
 }
 
-/* --- the peer --------------------------------------------------------------------------------- */
-
-static void answer_by_itself(struct line *l)
-{
-    for (size_t i = 0; i < l->n_theirs; i++) {
-        struct asked *a = &l->theirs[i];
-        if (!a->is_answered && t.flags & (is_bind(a->id) ? BINDS_ITSELF : ANSWERS_ITSELF))
-            answer_well(l, a);
-    }
-}
-
 /* --- turns ------------------------------------------------------------------------------------ */
 
 static bool move_lines(void)
@@ -301,7 +290,7 @@ static bool move_lines(void)
     for (size_t i = 0; i < peer.n_lines; i++) {
         if (peer.lines[i].fd < 0)
             continue;
-        answer_by_itself(&peer.lines[i]);
+        answer_by_itself(&peer.lines[i], t.flags & BINDS_ITSELF, t.flags & ANSWERS_ITSELF);
         moved |= line_move(&peer.lines[i]);
     }
     return moved;

@@ -189,4 +189,13 @@ static inline void run_peer(uint8_t op, struct line *l)
     }
 }
 
+static inline void answer_by_itself(struct line *l, bool to_binds, bool to_others)
+{
+    for (size_t i = 0; i < l->n_theirs; i++) {
+        struct asked *a = &l->theirs[i];
+        if (!a->is_answered && (is_bind(a->id) ? to_binds : to_others))
+            answer_well(l, a);
+    }
+}
+
 #endif
