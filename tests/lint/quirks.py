@@ -4,15 +4,17 @@ import re
 import sys
 
 NUMBERS = [str(n) for n in range(1, 67)] + [f"F{n}" for n in range(1, 11)]
-TEST = re.compile(r"(?:^def (test_\w+)|cmocka_unit_test\w*\((\w+))", re.M)
+UNIT = re.compile(r"^static void (\w+)\(void \*\*state\)", re.M)
+# A function, or one case of one: pytest.param(..., id="q12-dlresm44").
+INTEGRATION = re.compile(r"^def (test_\w+)|[\"'](q\d+-[^\"']*)[\"']", re.M)
 
 
 def tests():
     names = set()
-    for path in pathlib.Path("tests").rglob("*_test.c"):
-        names |= {c for _, c in TEST.findall(path.read_text())}
+    for path in pathlib.Path("tests/unit").rglob("*_test.c"):
+        names |= set(UNIT.findall(path.read_text()))
     for path in pathlib.Path("tests/integration").rglob("test_*.py"):
-        names |= {p for p, _ in TEST.findall(path.read_text())}
+        names |= {a or b for a, b in INTEGRATION.findall(path.read_text())}
     return names
 
 
@@ -33,7 +35,7 @@ def main():
     known, table, config, bad = tests(), rows(), keys(), []
     numbered = {}
     for name in known:
-        for number in re.findall(r"(?:^|_)q(f?\d+)(?=_)", name):
+        for number in re.findall(r"(?:^|_)q(f?\d+)(?=_|-)", name):
             numbered.setdefault(number.lstrip("0").upper().replace("F0", "F"), []).append(name)
     for number in NUMBERS:
         if number not in table:
