@@ -167,14 +167,10 @@ static void submit(void)
     static const char *const senders[] = {NULL, "ACME", "+38591234567", "12345", "", "too\1bad"};
     char to[16];
     const uint8_t *text;
-    static char long_text[1700];
     uint8_t how = octet(), life = octet();
     size_t len = take(&text, octet());
-    if (how & 128) {
-        memset(long_text, 'x', sizeof long_text);
-        text = (const uint8_t *)long_text;
-        len = sizeof long_text / (1 + life % 8);
-    }
+    if (how & 128)
+        len = long_text(&text, life % 8);
     if (n_messages == MSGS_MAX || t.is_freed)
         return;
     struct message *m = &messages[n_messages];

@@ -23,6 +23,15 @@ static size_t take(const uint8_t **p, size_t n)
     return n;
 }
 
+/* One that takes up to eleven segments. */
+static inline size_t long_text(const uint8_t **p, uint8_t how)
+{
+    static uint8_t text[1700];
+    memset(text, 'x', sizeof text);
+    *p = text;
+    return sizeof text / (1u + how);
+}
+
 /* The oldest that waits for its answer, or one of those behind it. */
 static inline struct asked *waiting(struct line *l, size_t nth)
 {

@@ -5,6 +5,7 @@ import re
 import signal
 import threading
 import time
+import urllib.request
 
 import pytest
 import redis
@@ -257,3 +258,31 @@ def test_the_simulator_serves_a_gateway(world):
     submits = [json.loads(line) for line in smsc.out().splitlines() if '"submit"' in line]
     assert submits[0]["dst"] == to and submits[0]["src"] == "PINBIND"
     assert account.verify(sent["pinId"], pin_in(submits[0]["text"]))["verified"] == 1
+
+
+# What the gateway is told of the operator, and what the operator is.
+FORMS = [("udh", "gsm", "gsm"), ("sar", "gsm", "gsm"), ("payload", "gsm", "gsm"), ("udh", "gsm-packed", "gsm-packed"),
+         ("sar", "gsm-packed", "gsm-packed"), ("payload", "gsm-packed", "gsm-packed"), ("udh", "latin1", "latin1"),
+         ("udh", "latin1-3", "gsm")]
+
+
+@pytest.mark.parametrize("way, alphabet, operator", FORMS)
+def test_a_long_text_of_each_form_is_whole_in_the_inbox_of_the_simulator(world, way, alphabet, operator):
+    smsc = Program("sim", [BUILD / "pinbind-smsc", "--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--system-id", "tester",
+                           "--password", "s3cretpw", "--alphabet", operator], world.folder)
+    world.closing.append(smsc.stop)
+    smsc.wait_text('"ev":"listening"', "out")
+    ports = json.loads(smsc.out().splitlines()[0])
+    gateway, account = world.start({"sim": {"port": ports["smpp"], "long_message": way, "default_alphabet": alphabet}})
+    sign = "@{\u00e8}" if alphabet.startswith("gsm") else "@\u00e8\u00e7"
+    text = "Your code is {{pin}} : " + f"{sign} and so on, " * 18
+    message = account.new_message("--max-segments", "4", text=text)
+    for _ in range(2):
+        to = number()
+        sent = account.send(to, message=message)
+        account.wait_attempt(sent["pinId"], "DELIVERED")
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports['web']}/messages?to={to}", timeout=5) as answer:
+            box = json.load(answer)
+        assert len(box) == 1 and box[0]["have"] == box[0]["parts"] == (1 if way == "payload" else 3)
+        assert box[0]["text"] == text.replace("{{pin}}", pin_in(box[0]["text"]))
+        assert account.verify(sent["pinId"], pin_in(box[0]["text"]))["verified"] == 1

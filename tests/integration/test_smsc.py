@@ -193,6 +193,18 @@ def test_parts_in_any_order_become_one_message_in_the_inbox(smsc):
     assert [(m["parts"], m["have"]) for m in box] == [(3, 3), (2, 2)]
 
 
+def test_seven_bit_text_is_unpacked_behind_its_header(start):
+    smsc = start("--alphabet", "gsm-packed", "--receipts", "none")
+    with smsc.esme() as e:
+        e.submit(TO, bytes.fromhex("e8329bfd4697d9ec37"), registered=0)
+        assert e.take().status == 0 and last_submit(smsc)["text"] == "hellohello"
+        for pad in ("1a", "00"):  # seven bits left over
+            e.submit(TO, bytes.fromhex("f3b2dc7676df" + pad), registered=0)
+            assert e.take().status == 0 and len(last_submit(smsc)["text"]) == 7
+        e.submit(TO, bytes([5, 0, 3, 1, 2, 1]) + bytes.fromhex("d06536fb0d"), esm=0x40, registered=0)
+        assert e.take().status == 0 and last_submit(smsc)["text"] == "hello"
+
+
 @pytest.mark.parametrize("body, status", [
     (submit_body("hello", b"x"), 0x0b), (submit_body("", b"x"), 0x0b), (submit_body("9" * 30, b"x"), 0x0b),
     (submit_body(TO, b"x", src="s" * 30), 0x0a), (submit_body(TO, b"x", src="a\x01b"), 0x0a),

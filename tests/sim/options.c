@@ -188,14 +188,18 @@ static const char *parse_alphabet(struct options *o, const struct row *row, cons
 {
     (void)row;
     static const char *const names[] = {
-        [ALPHABET_GSM] = "gsm", [ALPHABET_LATIN1] = "latin1", [ALPHABET_ASCII] = "ascii"};
+        [ALPHABET_GSM] = "gsm",
+        [ALPHABET_LATIN1] = "latin1",
+        [ALPHABET_ASCII] = "ascii",
+        [ALPHABET_PACKED] = "gsm-packed",
+    };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(value, names[i]) == 0) {
             o->alphabet = (enum alphabet)i;
             return NULL;
         }
     }
-    return "gsm, latin1 or ascii";
+    return "gsm, gsm-packed, latin1 or ascii";
 }
 
 #define NUMBER(name, field, min, max, help)                                                        \
@@ -236,7 +240,8 @@ static const struct row rows[] = {
     VALUE("id-mode", "MODE", parse_id_mode, 0,
           "dec, hex, HEX, uuid, hex-dec (answer-receipt), dec-hex, dec-padded (dec)"),
     NUMBER("first-id", first_id, 1, 1LL << 47, "number of the first message (from the clock)"),
-    VALUE("alphabet", "gsm|latin1|ascii", parse_alphabet, 0, "what data_coding 0 means (gsm)"),
+    VALUE("alphabet", "gsm|gsm-packed|latin1|ascii", parse_alphabet, 0,
+          "what data_coding 0 means (gsm)"),
     VALUE("fault", "NAME:PERCENT", parse_fault, 0,
           "repeatable; a text with fault:NAME asks for one"),
     NUMBER("enquire-link-s", enquire_link_s, 0, 86400, "ask idle binds, 0 never (30)"),

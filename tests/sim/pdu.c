@@ -166,6 +166,7 @@ static uint32_t read_udh(struct pdu_sm *out)
         return ESME_RINVMSGLEN;
     out->text += r.off;
     out->text_len -= r.off;
+    out->udh_len = r.off;
     struct rd e = rd_init(elements, len);
     while (rd_left(&e) > 0) {
         uint8_t id = rd_u8(&e);

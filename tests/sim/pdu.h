@@ -110,6 +110,7 @@ struct pdu_sm {
     int64_t validity_ms; /* from now; -1 when there is none */
     const uint8_t *text; /* after the user data header */
     size_t text_len;
+    size_t udh_len;
     uint16_t part_ref; /* of a long message in parts: total is above 1 */
     uint8_t part_total;
     uint8_t part_no; /* from 1 */

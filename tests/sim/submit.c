@@ -172,7 +172,7 @@ void submit_handle(struct conn *c, const struct pdu *p)
         return;
     }
     size_t len = text_decode(text_alphabet(sm.data_coding, s->opt.alphabet), sm.text, sm.text_len,
-                             s->text);
+                             sm.udh_len, s->text);
     uint32_t faults = fault_draw(&s->dice, s->opt.fault_ppm) | fault_in_text(s->text, len);
     if (fault_in(faults, FAULT_NO_ENQUIRE_RESP))
         c->mute = true;
@@ -264,7 +264,7 @@ void submit_replace(struct conn *c, const struct pdu *p)
     struct msg *m = status == ESME_ROK ? find_own(c, sm.message_id) : NULL;
     if (m && m->state == STATE_ENROUTE) {
         enum alphabet a = text_alphabet(m->data_coding, s->opt.alphabet);
-        size_t len = text_decode(a, sm.text, sm.text_len, s->text);
+        size_t len = text_decode(a, sm.text, sm.text_len, 0, s->text);
         copy_head(m->head, s->text);
         inbox_replace(s->inbox, m->dst.digits, m->n, s->text, len);
     } else if (status == ESME_ROK) {

@@ -2,6 +2,8 @@
 
 #include "base/buf.h"
 
+#include <stdbool.h>
+
 #define REPLACEMENT 0xfffd
 #define GSM_ESCAPE  0x1b
 
@@ -89,6 +91,27 @@ static char *decode_gsm(const uint8_t *p, size_t n, char *o)
     return o;
 }
 
+/* 3GPP TS 23.038 section 6.1.2.1: the first character in the lowest bits.  Seven bits left over are
+ * no character where they hold a carriage return or nothing. */
+static char *decode_packed(const uint8_t *p, size_t n, size_t udh, char *o)
+{
+    size_t bit = udh % 7 ? 7 - udh % 7 : 0; /* 8 udh octets are udh modulo 7 */
+    bool escaped = false;
+    for (; bit + 7 <= 8 * n; bit += 7) {
+        unsigned held = 0;
+        for (size_t i = 0; i < 7; i++)
+            held |= (unsigned)(p[(bit + i) / 8] >> (bit + i) % 8 & 1) << i;
+        if (bit + 7 == 8 * n && (held == 0 || held == '\r'))
+            break;
+        if (escaped)
+            o = put_point(o, gsm_extended((uint8_t)held));
+        else if (held != GSM_ESCAPE)
+            o = put_point(o, gsm[held]);
+        escaped = !escaped && held == GSM_ESCAPE;
+    }
+    return escaped ? put_point(o, gsm[GSM_ESCAPE]) : o;
+}
+
 static char *decode_ucs2(const uint8_t *p, size_t n, char *o)
 {
     for (size_t i = 0; i + 1 < n; i += 2) {
@@ -112,7 +135,7 @@ static char *decode_octets(const uint8_t *p, size_t n, char *o, uint8_t top)
     return o;
 }
 
-size_t text_decode(enum alphabet a, const uint8_t *p, size_t n, char *out)
+size_t text_decode(enum alphabet a, const uint8_t *p, size_t n, size_t udh, char *out)
 {
     char *o = out;
     switch (a) {
@@ -124,6 +147,9 @@ size_t text_decode(enum alphabet a, const uint8_t *p, size_t n, char *out)
         break;
     case ALPHABET_ASCII:
         o = decode_octets(p, n, out, 0x7f);
+        break;
+    case ALPHABET_PACKED:
+        o = decode_packed(p, n, udh, out);
         break;
     case ALPHABET_UCS2:
         o = decode_ucs2(p, n, out);

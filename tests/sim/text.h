@@ -10,13 +10,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum alphabet { ALPHABET_GSM, ALPHABET_LATIN1, ALPHABET_ASCII, ALPHABET_UCS2, ALPHABET_BINARY };
+enum alphabet {
+    ALPHABET_GSM,
+    ALPHABET_LATIN1,
+    ALPHABET_ASCII,
+    ALPHABET_PACKED, /* GSM, seven bits each character */
+    ALPHABET_UCS2,
+    ALPHABET_BINARY,
+};
 
 /* The alphabet of a data_coding; plain is what the SMSC takes 0 for. */
 enum alphabet text_alphabet(uint8_t data_coding, enum alphabet plain);
 
-/* out needs TEXT_OUT(n) octets.  Returns the length; a NUL follows. */
+/* udh: octets of the user data header that stood before, from which on packed text is aligned.
+ * out needs TEXT_OUT(n) octets.  Returns the length; a NUL follows. */
 #define TEXT_OUT(n) ((n)*3 + 1)
-size_t text_decode(enum alphabet a, const uint8_t *p, size_t n, char *out);
+size_t text_decode(enum alphabet a, const uint8_t *p, size_t n, size_t udh, char *out);
 
 #endif

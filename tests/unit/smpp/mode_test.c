@@ -194,6 +194,43 @@ static void q63_each_leg_waits_for_itself_after_a_refusal(void **state)
     assert_true(is_quiet(tx));
 }
 
+static int submit_long(void)
+{
+    char text[200];
+    struct smpp_message m = {.destination = "38591234567",
+                             .text = memset(text, 'x', sizeof text),
+                             .text_len = sizeof text,
+                             .deadline = mono_add_ms(mono_now(), 60000),
+                             .max_segments = 2};
+    return smpp_submit(carrier, &m, on_outcome, NULL);
+}
+
+static void q63_what_a_pair_has_begun_goes_on_over_one_that_is_whole(void **state)
+{
+    (void)state;
+    struct peer *tx[2], *rx[2];
+    make(WITH(.mode = SMPP_PAIR, .binds = 2, .rate_per_bind = 5));
+    for (int i = 0; i < 2; i++) {
+        tx[i] = leg_bound(BIND_TX);
+        rx[i] = leg_bound(BIND_RX);
+    }
+    UNTIL(base, info_of(0).is_up && info_of(2).is_up);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(submit_long(), 0);
+    for (int i = 0; i < 2; i++)
+        answer_submit(tx[i]);
+    UNTIL(base, info_of(0).responses + info_of(2).responses == 2);
+    peer_hang_up(rx[0], true);
+    UNTIL(base, !info_of(0).is_up || !info_of(2).is_up);
+    unsigned whole = info_of(0).is_up ? 0 : 2;
+    UNTIL(base, info_of(whole).submits == 3);
+    UNTIL(base, peer_has_pdu(tx[0]) || peer_has_pdu(tx[1]));
+    struct peer *p = peer_has_pdu(tx[0]) ? tx[0] : tx[1];
+    answer_submit(p);
+    answer_submit(p);
+    UNTIL(base, n_accepted == 2);
+}
+
 static void q63_a_message_takes_the_pair_that_is_whole(void **state)
 {
     (void)state;
@@ -436,6 +473,7 @@ int main(void)
         T(q63_while_the_receiver_is_lost_what_was_sent_is_answered_and_nothing_new_goes),
         T(q63_while_the_transmitter_is_lost_receipts_are_taken),
         T(q63_each_leg_waits_for_itself_after_a_refusal),
+        T(q63_what_a_pair_has_begun_goes_on_over_one_that_is_whole),
         T(q63_a_message_takes_the_pair_that_is_whole),
         T(q63_a_drain_ends_the_transmitter_and_then_the_receiver),
         T(q63_a_drain_ends_a_pair_of_which_one_leg_is_away),

@@ -727,6 +727,61 @@ static void a_bind_lost_between_parts_leaves_the_rest_to_another(void **state)
     assert_string_equal(fates[0].ids, "one,two,");
 }
 
+static void the_rest_goes_over_another_bind_ahead_of_what_waits(void **state)
+{
+    (void)state;
+    bound_twice(WITH(.rate_per_bind = 4, .backoff_min_ms = 60000, .backoff_max_ms = 60000));
+    assert_int_equal(submit_long(0, 2), 0);
+    struct peer *at = whoever_got_it(), *other = at == &peer ? &second : &peer;
+    struct part p = expect_udh_at(at, 1, 2);
+    assert_int_equal(submit(1), 0); /* the token of the other bind */
+    expect_part_at(other);
+    struct smpp_message urgent = message("urgent");
+    urgent.deadline = mono_add_ms(mono_now(), 30000);
+    assert_int_equal(smpp_submit(carrier, &urgent, on_outcome, &fates[2]), 0);
+    took(&p, "one");
+    UNTIL(base, info_of(0).responses + info_of(1).responses == 1);
+    peer_hang_up(at, true);
+    expect_udh_at(other, 2, 2);
+    assert_int_equal(expect_part_at(other).sm_length, 6);
+}
+
+static void the_tokens_of_a_carrier_are_for_what_is_begun_first(void **state)
+{
+    (void)state;
+    bound_twice(WITH(.rate = 8));
+    assert_int_equal(submit_long(0, 3), 0);
+    struct peer *at = whoever_got_it(), *other = at == &peer ? &second : &peer;
+    assert_int_equal(submit(1), 0);
+    for (unsigned i = 1; i <= 3; i++) {
+        struct part p = expect_udh_at(at, i, 3);
+        assert_false(peer_has_pdu(other));
+        took(&p, "id");
+    }
+    assert_int_equal(expect_part_at(whoever_got_it()).sm_length, 18);
+}
+
+static void a_bind_that_is_one_too_many_finishes_what_it_has_begun(void **state)
+{
+    (void)state;
+    struct smpp_carrier_options o = WITH(.window = 1, .throttle_ms = 30);
+    bound_twice(o);
+    assert_int_equal(submit_long(0, 2), 0);
+    assert_int_equal(submit_long(1, 2), 0);
+    expect_udh_at(&second, 1, 2);
+    struct part p = expect_udh_at(&peer, 1, 2);
+    took(&p, "one");
+    p = expect_udh_at(&peer, 2, 2);
+    assert_int_equal(smpp_carrier_prepare(carrier, &o), 0); /* one bind */
+    smpp_carrier_update(carrier);
+    assert_int_equal(submit(2), 0); /* waits for the other one */
+    refuse(&p, 0x58);
+    p = expect_udh_at(&peer, 2, 2); /* as its probe */
+    took(&p, "two");
+    peer_expect(&peer, 6, 0);
+    UNTIL(base, n_done == 1);
+}
+
 static void a_bind_that_the_peer_ends_between_parts_leaves_the_rest_to_another(void **state)
 {
     (void)state;
@@ -969,6 +1024,9 @@ int main(void)
         TEST(a_begun_message_goes_on_ahead_of_all_others),
         TEST(parts_go_over_the_bind_of_the_first_one),
         TEST(a_bind_lost_between_parts_leaves_the_rest_to_another),
+        TEST(the_rest_goes_over_another_bind_ahead_of_what_waits),
+        TEST(the_tokens_of_a_carrier_are_for_what_is_begun_first),
+        TEST(a_bind_that_is_one_too_many_finishes_what_it_has_begun),
         TEST(a_bind_that_the_peer_ends_between_parts_leaves_the_rest_to_another),
         TEST(the_only_bind_lost_between_parts_goes_on_when_it_is_back),
         TEST(a_deadline_between_parts_leaves_the_message_in_doubt),

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "smpp/smpp_long.h"
 #include "smpp/smpp_session.h"
 
 #include <stdio.h>
@@ -451,6 +452,32 @@ static void q43_an_overdue_answer_is_in_doubt_and_a_late_one_is_told_apart(void 
     assert_int_equal(late.outcome, SMPP_ACCEPTED);
     assert_string_equal(late.id, "late");
     assert_int_equal(n_outcomes, 1);
+}
+
+static void a_later_part_that_was_not_written_stays_with_its_bind(void **state)
+{
+    (void)state;
+    char text[200];
+    struct smpp_message m = {.destination = "38591234567",
+                             .text = memset(text, 'x', sizeof text),
+                             .text_len = sizeof text,
+                             .deadline = mono_add_ms(mono_now(), 60000),
+                             .max_segments = 2};
+    struct smpp_entry *e = &entries[0];
+    bound(OPTIONS(.window = 1));
+    assert_int_equal(smpp_entry_fill(e, &config.o, &m, &references), 0);
+    assert_int_equal(smpp_session_send(&s, e), 0);
+    smpp_session_pull_back(&s);
+    assert_int_equal(n_backs, 1); /* the first one may go anywhere */
+    e->parts->next = 1;
+    assert_int_equal(smpp_session_send(&s, e), 0);
+    smpp_session_pull_back(&s);
+    assert_int_equal(n_backs, 1);
+    assert_ptr_equal(s.begun, e);
+    peer_hang_up(&peer, true);
+    UNTIL(base, n_backs == 2); /* until the bind is lost */
+    assert_null(s.begun);
+    smpp_long_free(e->parts);
 }
 
 static void q60_submits_of_one_turn_leave_together_behind_control_pdus(void **state)
@@ -1033,6 +1060,7 @@ int main(void)
         T(a_full_window_takes_no_more_until_one_is_answered),
         T(q42_answers_that_nothing_waits_for_are_counted_and_ignored),
         T(q43_an_overdue_answer_is_in_doubt_and_a_late_one_is_told_apart),
+        T(a_later_part_that_was_not_written_stays_with_its_bind),
         T(q60_submits_of_one_turn_leave_together_behind_control_pdus),
         T(q45_a_lost_connection_leaves_sent_submits_in_doubt),
         T(what_was_not_written_when_the_end_came_goes_back),
