@@ -423,7 +423,9 @@ void overdue_sent(struct overdue *o, const struct pin_sent *s, const char *sourc
 
 void overdue_receipt(struct overdue *o, const struct pin_answer *a)
 {
-    struct watched *w = a->pin_id[0] ? find(o, &a->msisdn, a->pin_id, a->attempt, NULL) : NULL;
+    struct watched *w = a->pin_id[0] ? *bucket_of(o, &a->msisdn) : NULL;
+    while (w && !(is_of(w, a->pin_id, a->attempt) && w->segment == a->segment))
+        w = w->after;
     if (w)
         forget(w);
 }

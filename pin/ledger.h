@@ -161,7 +161,8 @@ struct pin_answer {
     uint32_t attempts_remaining;     /* of verify */
     struct msisdn msisdn;            /* of verify and receipt, where known */
     char pin_id[PIN_ID_SIZE];        /* of receipt, where matched */
-    uint32_t attempt;                /* of open, attempt, resend: its number 1.. */
+    uint32_t attempt;                /* of open, attempt, resend, and a receipt: its number 1.. */
+    uint32_t segment;                /* of a receipt, 0: it is for the whole message */
     int64_t expires_ms, ttl_left_ms; /* of open, attempt and resend */
     const struct pin_record *record; /* of find, resend and status; else NULL */
     const struct pin_seen *seen;     /* of seen, newest first; else NULL */

@@ -113,6 +113,7 @@ static void receipt_finish(struct receipt_act *t, enum pin_verdict verdict)
     if (verdict == PIN_OK || verdict == PIN_DUPLICATE) {
         str_copy(answer.pin_id, sizeof answer.pin_id, t->map.pin_id);
         answer.attempt = t->map.attempt;
+        answer.segment = t->map.segment;
         answer.msisdn = t->map.msisdn;
     }
     if (verdict == PIN_DUPLICATE)

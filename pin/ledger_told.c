@@ -18,7 +18,8 @@ static bool told_is_valid(const struct pin_told *t)
 {
     return pin_id_is_valid(t->pin_id, strlen(t->pin_id)) && t->attempt >= 1 &&
            t->attempt <= PIN_ATTEMPTS_MAX && t->state <= PIN_ATT_SKIPPED &&
-           t->segment <= t->segments && (t->segments == 0 || t->segment > 0);
+           t->segments <= PIN_SEGMENTS_MAX && t->segment <= t->segments &&
+           (t->segments == 0 || t->segment > 0);
 }
 
 int pin_ledger_told(struct pin_ledger *l, const struct pin_told *t, pin_ledger_cb cb, void *arg)

@@ -200,6 +200,29 @@ def test_q08_a_message_that_is_torn_is_in_doubt_and_never_sent_again(world):
     assert_verified(account, pin_id, smsc.submits(to)[0]["text"])
 
 
+@pytest.mark.parametrize("late", [2, 3])
+def test_q08_a_late_answer_makes_the_message_whole_when_it_is_to_the_last_part(world, late):
+    unanswered = []
+
+    def on_submit(smsc, sequence, fields):
+        if len(smsc.texts) == late:
+            unanswered.append(sequence)
+        else:
+            smsc.accept(sequence, f"id-{len(smsc.texts)}")
+    smsc = world.scripted(on_submit)
+    gateway, account = start(world, smsc, response_timeout_s=1)
+    to = number()
+    pin_id = send(account, to)
+    assert account.attempts(pin_id)[-1]["state"] == "IN_DOUBT"
+    smsc.accept(unanswered[0], f"id-{late}")
+    gateway.wait_log("event=submit_result", count=2)
+    for part in range(late):
+        smsc.say(wire.deliver(part + 1, to, "1", wire.receipt_text(f"id-{part + 1}")))
+    account.wait_status(pin_id, lambda s: s["attempts"][-1]["segmentsDelivered"] == late, "its receipts")
+    assert account.attempts(pin_id)[-1]["state"] == ("DELIVERED" if late == 3 else "ACCEPTED")
+    assert len(smsc.texts) == late and "unmatched" not in gateway.log()
+
+
 def test_the_refusal_of_a_long_text_says_how_to_allow_it(world):
     smsc = world.node("smsc")
     _, account = start(world, smsc)

@@ -253,9 +253,9 @@ static void ledger_says(int result, enum pin_verdict verdict)
     t.told_cb(t.told_arg, &(struct pin_answer){.result = result, .verdict = verdict});
 }
 
-static void receipt(uint32_t attempt)
+static void receipt_of(uint32_t attempt, uint32_t segment)
 {
-    struct pin_answer a = {.pin_id = PIN, .attempt = attempt};
+    struct pin_answer a = {.pin_id = PIN, .attempt = attempt, .segment = segment};
     assert_int_equal(msisdn_parse(NUMBER, strlen(NUMBER), &a.msisdn), 0);
     overdue_receipt(t.overdue, &a);
 }
@@ -353,18 +353,22 @@ static void a_final_unknown_is_news_where_the_carrier_calls_it_final(void **stat
     assert_int_equal(info().watched, 0);
 }
 
-static void a_receipt_ends_the_watch_of_one_message_of_its_attempt(void **state)
+static void a_receipt_ends_the_watch_of_its_part(void **state)
 {
     (void)state;
     SENT(.message_id = "id-1", .segment = 1, .segments = 2);
     SENT(.message_id = "id-2", .segment = 2, .segments = 2);
-    receipt(2);
+    receipt_of(2, 1);
+    receipt_of(1, 0);
     assert_int_equal(info().watched, 2);
-    receipt(1);
+    receipt_of(1, 2);
+    receipt_of(1, 2); /* once more */
     assert_int_equal(info().watched, 1);
-    receipt(1);
+    fire();
+    assert_string_equal(t.queries[0].id, "id-1");
+    receipt_of(1, 1);
     assert_int_equal(info().watched, 0);
-    receipt(1);
+    receipt_of(1, 1);
     overdue_receipt(t.overdue, &(struct pin_answer){.verdict = PIN_PARKED});
 }
 
@@ -373,7 +377,7 @@ static void an_answer_may_come_when_the_message_is_forgotten(void **state)
     (void)state;
     SENT(.message_id = "id-1");
     fire();
-    receipt(1);
+    receipt_of(1, 0);
     ANSWER(0, .outcome = SMPP_ASK_DONE, .state = PIN_ATT_DELIVERED, .final = true);
     assert_int_equal(t.n_told, 1);
     ledger_says(0, PIN_DUPLICATE);
@@ -410,9 +414,9 @@ static void at_the_bound_the_oldest_is_forgotten_and_counted(void **state)
         SENT(.message_id = ids[i], .attempt = i + 1);
     assert_int_equal(info().watched, MAX);
     assert_int_equal(info().dropped, 1);
-    receipt(1);
+    receipt_of(1, 0);
     assert_int_equal(info().watched, MAX);
-    receipt(2);
+    receipt_of(2, 0);
     assert_int_equal(info().watched, MAX - 1);
 }
 
@@ -435,7 +439,7 @@ static void what_a_reload_took_away_is_not_asked_for(void **state)
     fire();
     assert_int_equal(t.n_queries, 0);
     assert_int_equal(due_s(), 350);
-    receipt(1);
+    receipt_of(1, 0);
     t.acme.query_after_s = 10;
     SENT(.message_id = "1");
     t.acme_is_gone = true;
@@ -566,7 +570,7 @@ int main(void)
         TEST(a_state_goes_to_the_ledger_and_a_final_one_ends_the_watch),
         TEST(what_the_ledger_did_not_take_is_asked_for_again),
         TEST(a_final_unknown_is_news_where_the_carrier_calls_it_final),
-        TEST(a_receipt_ends_the_watch_of_one_message_of_its_attempt),
+        TEST(a_receipt_ends_the_watch_of_its_part),
         TEST(an_answer_may_come_when_the_message_is_forgotten),
         TEST(what_cannot_be_asked_for_is_not_watched),
         TEST(at_the_bound_the_oldest_is_forgotten_and_counted),

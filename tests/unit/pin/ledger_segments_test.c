@@ -50,6 +50,7 @@ static enum pin_verdict receipt(struct rig *r, int ledger, const struct sample *
     struct got g = {0};
     struct pin_answer a = wait_for(r, rig_receipt(r, ledger, &args, &g), &g);
     assert_int_equal(a.result, 0);
+    assert_int_equal(a.segment, a.verdict == PIN_PARKED ? 0 : segment);
     return a.verdict;
 }
 
@@ -392,6 +393,12 @@ static void what_makes_no_sense_is_refused_at_once(void **state)
         args.state = PIN_ATT_ACCEPTED;
         assert_int_equal(sample_sent(r, &s, 0, &args, &g), ERR_INVALID);
     }
+    struct pin_told told = {.pin_id = s.drawn.pin_id,
+                            .attempt = 1,
+                            .segment = 1,
+                            .segments = PIN_SEGMENTS_MAX + 1,
+                            .err = ""};
+    assert_int_equal(pin_ledger_told(r->ledger[0], &told, got_cb, &g), ERR_INVALID);
     assert_int_equal(g.calls, 0);
 }
 
