@@ -117,6 +117,27 @@ def test_an_smsc_with_a_window_of_one_gets_its_answers_part_by_part(world):
     assert [(e[1], e[2]) for e in smsc.received(wire.DELIVER_RESP)] == [(0, 1), (0, 2), (0, 3)]
 
 
+def test_parts_meet_across_the_binds_of_a_carrier(world):
+    smsc = world.scripted()
+    gateway, _ = world.start({"acme": smsc})
+    gateway.configure({"acme": {"port": smsc.port, "binds": 2}})
+    gateway.ctl("reload")
+    wait_for(lambda: len(gateway.binds()) == 2, "two binds")
+    gateway.wait_bound("acme")
+    smsc.connections[0].sendall(wire.deliver(1, STREET, "1971", udh(7, 2, 2) + b"two", esm_class=0x40))
+    smsc.wait_received(wire.DELIVER_RESP)
+    smsc.connections[1].sendall(wire.deliver(1, STREET, "1971", udh(7, 2, 1) + b"one ", esm_class=0x40))
+    assert messages(gateway)[0]["text"] == "one two"
+
+
+def test_q63_messages_come_on_the_receiver_of_a_pair(world):
+    smsc = world.node("smsc", "--dlr", "none")
+    gateway, account = world.start({"acme": {"port": smsc.port, "bind": "transmitter+receiver"}})
+    account.send(number(), q="molong")
+    assert messages(gateway)[0]["text"] == "part one part two part three"
+    wait_for(lambda: len(smsc.events("resp", cmd="deliver_sm_resp", st=0)) == 3, "an answer to each part")
+
+
 def test_binary_data_has_no_text(world):
     smsc = world.scripted()
     gateway, _ = world.start({"acme": smsc})
