@@ -92,7 +92,8 @@ def test_a_connection_cut_in_mid_flow_is_bound_again(world):
         account.wait_attempt(account.send(number())["pinId"], "DELIVERED")
 
 
-@pytest.mark.parametrize("quirk", ["close", "rst", "badlen", "hugelen"])
+@pytest.mark.parametrize("quirk", ["close", "rst", pytest.param("badlen", id="q47-badlen"),
+                                   pytest.param("hugelen", id="q47-hugelen")])
 def test_a_lost_connection_is_bound_again(world, quirk):
     smsc = world.node("smsc")
     gateway, account = world.start({"acme": smsc})
@@ -200,7 +201,7 @@ def test_when_every_carrier_refuses_nothing_was_sent(world):
     assert account.status(sent["pinId"])["state"] == "NOT_SENT"
 
 
-def test_a_throttled_message_is_sent_again_and_arrives_once(world):
+def test_q37_a_throttled_message_is_sent_again_and_arrives_once(world):
     smsc = world.node("smsc", "--throttle-every", "2")
     _, account = world.start({"acme": {"port": smsc.port, "throttle_ms": 100}})
     for _ in range(3):
@@ -212,7 +213,8 @@ def test_a_throttled_message_is_sent_again_and_arrives_once(world):
     assert len(smsc.events("submit")) > 3
 
 
-@pytest.mark.parametrize("quirk", ["rthrottled", "rmsgqful"])
+@pytest.mark.parametrize("quirk", [pytest.param("rthrottled", id="q37-rthrottled"),
+                                   pytest.param("rmsgqful", id="q38-rmsgqful")])
 def test_a_message_throttled_until_its_deadline_is_not_sent(world, quirk):
     smsc = world.node("smsc")
     gateway, account = world.start({"acme": {"port": smsc.port, "throttle_ms": 100}}, top={"send_deadline_ms": 1500})
@@ -236,7 +238,7 @@ def test_q43_no_answer_is_in_doubt_not_repeated_and_not_given_to_the_next_carrie
     assert account.verify(sent["pinId"], pin_in(first.submits(to)[0]["text"]))["verified"] == 1
 
 
-@pytest.mark.parametrize("quirk", ["wrongseq", "nackz"])
+@pytest.mark.parametrize("quirk", [pytest.param("wrongseq", id="q42-wrongseq"), pytest.param("nackz", id="q41-nackz")])
 def test_an_answer_that_names_no_submit_is_ignored(world, quirk):
     smsc = world.node("smsc")
     gateway, account = world.start({"acme": {"port": smsc.port, "response_timeout_s": 1}}, top={"send_deadline_ms": 4000})
@@ -260,7 +262,7 @@ def test_q43_a_response_after_the_time_out_still_finds_its_pin(world):
     assert len(smsc.submits(to)) == 1
 
 
-def test_a_full_window_holds_messages_back_and_all_arrive(world):
+def test_q39_a_full_window_holds_messages_back_and_all_arrive(world):
     smsc = world.node("smsc", "--window", "5", "--resp-delay", "50", "--shuffle")
     gateway, account = world.start({"acme": {"port": smsc.port, "window": 5}})
     with ThreadPoolExecutor(30) as pool:

@@ -44,13 +44,16 @@ MALFORMED_DELIVER = {  # data_sm has no sm_length
     "ends before sm_length": b"\0\1\0011\0\1\0012\0\4\0\0\0\0",
 }
 TOLERATED = {  # answered ESME_ROK: field quirks that parse
-    "source of 300 octets": b"\0\1\1" + b"3" * 300 + b"\0\1\0012\0" + b"\4\0\0\0\0\0\0\0\0\0",
-    "TLV longer than the PDU": body(3, b"abc", b"\x00\x1e\xff\xffxy"),
-    "half a TLV header": body(3, b"abc", b"\x00\x1e\x00"),
-    "a thousand small TLVs": body(3, b"abc", b"\x14\x00\x00\x01z" * 1000),
+    "q51-source of 300 octets": b"\0\1\1" + b"3" * 300 + b"\0\1\0012\0" + b"\4\0\0\0\0\0\0\0\0\0",
+    "q50-TLV longer than the PDU": body(3, b"abc", b"\x00\x1e\xff\xffxy"),
+    "q50-half a TLV header": body(3, b"abc", b"\x00\x1e\x00"),
+    "q49-a thousand small TLVs": body(3, b"abc", b"\x14\x00\x00\x01z" * 1000),
     "id of 60000 octets": body(0, b"", b"\x00\x1e" + struct.pack(">H", 60000) + b"7" * 60000),
     "an empty receipt": body(0, b"", b"\x04\x27\x00\x00"),
     "message_state of four octets": body(0, b"", b"\x04\x27\x00\x04\xff\xff\xff\xff\x00\x1e\x00\x02" + b"7\0"),
+    "q52-padded with zeros to a fixed width": body(3, b"abc").ljust(200, b"\0"),
+    "q54-values that no table has": b"\0\xff\xff1\0\xfe\xfe2\0\x04\xff\xff\0\0\xff\xff\xff\xff\x03abc"
+                                    b"\x03\x81\x00\x05\xff\xff\xff12\x00\x06\x00\x01\xee",
     "text of zeros": body(100, b"\0" * 100),
     "receipt with format characters": body(60, b"id:%s%n%x stat:%s%s%s%n err:%d".ljust(60)),
     "receipt with line ends": body(44, b"id:1\nlevel=error event=forged\r\nstat:\x1b[2J\n ".ljust(44)[:44]),
@@ -60,7 +63,7 @@ TOLERATED = {  # answered ESME_ROK: field quirks that parse
 @pytest.mark.parametrize("command,octets", [
     *(pytest.param(c, o, id=f"{n}-{c:x}") for c in (wire.DELIVER, wire.DATA) for n, o in MALFORMED.items()),
     *(pytest.param(wire.DELIVER, o, id=n) for n, o in MALFORMED_DELIVER.items())])
-def test_a_malformed_request_is_answered_and_the_bind_stays(scripted, command, octets):
+def test_q53_a_malformed_request_is_answered_and_the_bind_stays(scripted, command, octets):
     smsc, gateway, account = scripted
     smsc.say(wire.pdu(command, 0, 4711, octets))
     answer = smsc.wait_received(command | 0x80000000)[0]
@@ -84,7 +87,7 @@ def test_an_odd_request_is_taken_and_the_bind_stays(scripted, name):
     struct.pack(">IIII", 15, 0x15, 0, 1), struct.pack(">IIII", 0, 0x15, 0, 1), struct.pack(">IIII", 0xffffffff, 5, 0, 1),
     struct.pack(">IIII", 0x7fffffff, 5, 0, 1), struct.pack(">IIII", 70000, 5, 0, 1), b"HTTP/1.1 400 Bad Request\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 40])
-def test_lost_framing_is_nacked_and_closed_and_bound_again(scripted, octets):
+def test_q47_lost_framing_is_nacked_and_closed_and_bound_again(scripted, octets):
     smsc, gateway, account = scripted
     smsc.say(octets)
     smsc.wait_received(wire.BIND_TRX, 2)
@@ -94,7 +97,7 @@ def test_lost_framing_is_nacked_and_closed_and_bound_again(scripted, octets):
 
 
 @pytest.mark.parametrize("command", [0x00000000, 0x00010200, 0x000000ff, 0x7fffffff, 0x00000100])
-def test_an_unknown_request_is_nacked_with_its_number(scripted, command):
+def test_q48_an_unknown_request_is_nacked_with_its_number(scripted, command):
     smsc, gateway, account = scripted
     smsc.say(wire.pdu(command, 0, 99, b"anything"))
     assert smsc.wait_received(wire.NACK)[0][1:3] == (3, 99)
@@ -114,7 +117,7 @@ def test_a_request_that_is_not_for_an_esme_is_refused(scripted, command):
 @pytest.mark.parametrize("command", [wire.SUBMIT_RESP, wire.ENQUIRE_RESP, wire.UNBIND_RESP, wire.BIND_TRX_RESP,
                                      wire.DATA_RESP, wire.NACK, 0x80010200, 0x80000103])
 @pytest.mark.parametrize("sequence", [0, 1, 0x7fffffff, 0xffffffff])
-def test_an_answer_to_nothing_is_ignored(scripted, command, sequence):
+def test_q42_an_answer_to_nothing_is_ignored(scripted, command, sequence):
     smsc, gateway, account = scripted
     smsc.say(wire.pdu(command, 0, sequence, b"nobody asked\0"), wire.pdu(wire.ENQUIRE, 0, 5))
     smsc.wait_received(wire.ENQUIRE_RESP)
@@ -122,8 +125,17 @@ def test_an_answer_to_nothing_is_ignored(scripted, command, sequence):
     works(smsc, gateway, account)
 
 
+@pytest.mark.parametrize("status", [8, 0xffffffff])
+@pytest.mark.parametrize("command, octets", [(wire.ENQUIRE, b""), (wire.DELIVER, body(3, b"abc"))], ids=["enquire", "deliver"])
+def test_q55_a_status_in_a_request_means_nothing(scripted, command, octets, status):
+    smsc, gateway, account = scripted
+    smsc.say(wire.pdu(command, status, 0x80000001, octets))
+    assert smsc.wait_received(command | 0x80000000)[0][1:3] == (0, 0x80000001)
+    works(smsc, gateway, account)
+
+
 @pytest.mark.parametrize("sequence", [0, 0x80000000, 0xffffffff])
-def test_any_sequence_number_is_echoed(scripted, sequence):
+def test_q56_any_sequence_number_is_echoed(scripted, sequence):
     smsc, gateway, account = scripted
     smsc.say(wire.pdu(wire.ENQUIRE, 0, sequence))
     assert smsc.wait_received(wire.ENQUIRE_RESP)[0][2] == sequence
@@ -131,7 +143,7 @@ def test_any_sequence_number_is_echoed(scripted, sequence):
 
 @pytest.mark.parametrize("answer", [
     wire.pdu(wire.BIND_TRX_RESP, 0, 1), wire.pdu(wire.BIND_TRX_RESP, 0, 1, b"no end"),
-    wire.pdu(wire.BIND_TRX_RESP, 0, 1, b"x" * 500 + b"\0"), wire.pdu(wire.BIND_TRX_RESP, 0, 1, b"\0\x02\x10\x00\x09\x34")])
+    wire.pdu(wire.BIND_TRX_RESP, 0, 1, b"x" * 500 + b"\0"), wire.pdu(wire.BIND_TRX_RESP, 0, 1, b"smsc".ljust(82, b"\0")), wire.pdu(wire.BIND_TRX_RESP, 0, 1, b"\0\x02\x10\x00\x09\x34")])
 def test_an_odd_bind_response_is_taken(world, answer):
     smsc = world.scripted(on_bind=lambda s, sequence: s.say(answer[:12] + struct.pack(">I", sequence) + answer[16:]))
     gateway, account = world.start({"acme": smsc})
@@ -253,7 +265,7 @@ def test_sender_and_validity_have_the_carriers_form(world, source, ton, npi, val
         assert 880 - 60 * SLOW < end - time.time() < 902
 
 
-def test_sequence_numbers_are_not_used_twice_while_in_flight(world):
+def test_q55_sequence_numbers_are_not_used_twice_while_in_flight(world):
     held = []
     smsc = world.scripted(on_submit=lambda s, sequence, fields: held.append(sequence))
     gateway, account = world.start({"acme": {"port": smsc.port, "window": 20}})

@@ -34,7 +34,7 @@ def metrics(gateway):
 
 
 @pytest.mark.parametrize("binds, keys", [(1, {"rate": 20}), (2, {"rate_per_bind": 10})])
-def test_a_peer_whose_limit_is_known_has_nothing_to_throttle(world, binds, keys):
+def test_q39_a_peer_whose_limit_is_known_has_nothing_to_throttle(world, binds, keys):
     limit = 20 // binds  # the peer counts by bind
     smsc = world.node("smsc", "--tps", str(limit))
     gateway, account = world.start({"acme": {"port": smsc.port, "binds": binds, **keys}}, top=PATIENT)
@@ -48,7 +48,7 @@ def test_a_peer_whose_limit_is_known_has_nothing_to_throttle(world, binds, keys)
     assert all(b["submits"] == 60 // binds for b in rows)
 
 
-def test_without_a_rate_it_settles_near_what_the_peer_permits_and_no_send_fails(world, record_property):
+def test_q37_without_a_rate_it_settles_near_what_the_peer_permits_and_no_send_fails(world, record_property):
     limit, count = 20, 200
     smsc = world.node("smsc", "--tps", str(limit))
     gateway, account = world.start({"acme": smsc}, top=PATIENT)
@@ -63,7 +63,7 @@ def test_without_a_rate_it_settles_near_what_the_peer_permits_and_no_send_fails(
     assert bind["rate"] == 0 and "event=bind_throttled" in gateway.log() and "event=bind_resumed" in gateway.log()
 
 
-def test_a_peer_that_throttles_now_and_then_gets_each_message_once(world):
+def test_q37_a_peer_that_throttles_now_and_then_gets_each_message_once(world):
     smsc = world.node("smsc", "--throttle-every", "10")
     gateway, account = world.start({"acme": {"port": smsc.port, "throttle_ms": 50}}, top=PATIENT)
     answers = send_many(account, 40)
@@ -75,7 +75,7 @@ def test_a_peer_that_throttles_now_and_then_gets_each_message_once(world):
     assert throttled >= 4 and len(smsc.events("submit")) == 40 + throttled
 
 
-def test_one_message_that_is_always_throttled_does_not_hold_up_the_others(world):
+def test_q38_one_message_that_is_always_throttled_does_not_hold_up_the_others(world):
     smsc = world.node("smsc")
     gateway, account = world.start({"acme": {"port": smsc.port, "throttle_ms": 100}}, top={"send_deadline_ms": 8000})
     with ThreadPoolExecutor(1) as pool:
@@ -99,7 +99,7 @@ def test_who_waits_for_the_rate_until_the_deadline_is_not_sent(world):
     assert gateway.binds()[0]["throttled"] == 0
 
 
-def test_congestion_slows_without_a_throttle(world):
+def test_q65_congestion_slows_without_a_throttle(world):
     smsc = world.node("smsc")
     gateway, account = world.start({"acme": smsc}, top=PATIENT, http={})
     bind = '{carrier="acme",bind="0"}'

@@ -41,7 +41,7 @@ def wait_reason(gateway, reason):
     assert all(b["state"] != "BOUND" for b in gateway.binds())
 
 
-def test_a_message_goes_and_its_receipt_comes_over_tls(world, ca):
+def test_q66_a_message_goes_and_its_receipt_comes_over_tls(world, ca):
     smsc = node(world, ca.issue("smsc", NAMES))
     gateway, account = world.start({"acme": secured(smsc, ca)}, http={})
     to = number()
@@ -65,7 +65,7 @@ def test_a_plain_carrier_has_no_word_of_tls(world):
     assert "pinbind_tls_cert_expiry_seconds{" not in page
 
 
-def test_the_name_is_sent_and_verified_and_an_address_is_not_sent(world, ca):
+def test_q66_the_name_is_sent_and_verified_and_an_address_is_not_sent(world, ca):
     named = node(world, ca.issue("named", "DNS:*.example.net"), "named")
     bare = node(world, ca.issue("bare", "IP:127.0.0.1"), "bare")
     world.start({"named": secured(named, ca, tls_name="smsc.example.net")})
@@ -80,7 +80,7 @@ def test_the_name_is_sent_and_verified_and_an_address_is_not_sent(world, ca):
     (NAMES, -1, {}, "certificate verify failed: certificate has expired"),
     (NAMES, 100, {"tls_ca_file": ""}, "certificate verify failed: unable to get local issuer certificate"),
 ], ids=["address", "name", "expired", "unknown-ca"])
-def test_a_certificate_that_is_not_believed_gets_no_password(world, ca, names, days, keys, reason):
+def test_q66_a_certificate_that_is_not_believed_gets_no_password(world, ca, names, days, keys, reason):
     smsc = world.scripted(tls=server(ca.issue("smsc", names, days)))
     gateway = world.gateway({"acme": secured(smsc, ca, **keys)}).start(bound=[])
     wait_reason(gateway, reason)
@@ -88,7 +88,7 @@ def test_a_certificate_that_is_not_believed_gets_no_password(world, ca, names, d
     wait_for(lambda: gateway.log().count("event=tls_failed") > 2, "another attempt")  # as after network trouble
 
 
-def test_a_client_certificate_is_shown_where_it_is_asked_for(world, ca):
+def test_q66_a_client_certificate_is_shown_where_it_is_asked_for(world, ca):
     pair = ca.issue("smsc", NAMES)
     smsc = world.scripted(tls=server(pair, client_ca=ca.cert))
     cert, key = ca.issue("client", "DNS:client.example.net")
@@ -110,14 +110,14 @@ def test_a_server_that_speaks_plain_is_left(world, ca):
         connection.close()
 
 
-def test_a_server_that_is_silent_in_the_handshake_is_left_in_time(world, ca):
+def test_q66_a_server_that_is_silent_in_the_handshake_is_left_in_time(world, ca):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         gateway = world.gateway({"acme": {"port": listener.getsockname()[1], "tls": True, "tls_ca_file": ca.cert,
                                           "connect_timeout_ms": 300}}).start(bound=[])
         wait_reason(gateway, "timeout in the TLS handshake")
 
 
-def test_tls_1_1_is_too_old(world, ca):
+def test_q66_tls_1_1_is_too_old(world, ca):
     smsc = world.scripted(tls=server(ca.issue("smsc", NAMES), old=True))
     gateway = world.gateway({"acme": secured(smsc, ca)}).start(bound=[])
     wait_reason(gateway, "TLS: ")
