@@ -193,6 +193,13 @@ static void cancels(struct metrics_page *p, const struct snapshot *s)
         ask_counts(p, s->queues[i].carrier, &s->queues[i].cancels);
 }
 
+static void outbind_listening(struct metrics_page *p, const struct snapshot *s)
+{
+    for (size_t i = 0; i < s->n_queues; i++)
+        if (s->queues[i].is_dialled)
+            one(p, "carrier", s->queues[i].carrier, s->queues[i].is_listening);
+}
+
 static void outbinds(struct metrics_page *p, const struct snapshot *s)
 {
     for (size_t i = 0; i < s->n_queues; i++) {

@@ -461,6 +461,7 @@ struct smpp_carrier_info {
     uint32_t queued;   /* messages waiting for a bind's room or rate, also between two parts */
     int64_t oldest_ms; /* so long the next of them has waited, 0: there is none */
     bool is_dialled;   /* outbind_listen is set */
+    bool is_listening; /* ... and its port is open */
     uint64_t guests[SMPP_GUESTS];
     struct smpp_ask_counts queries, cancels;
 };

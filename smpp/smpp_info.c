@@ -64,6 +64,8 @@ void smpp_carrier_info(const struct smpp_carrier *c, struct smpp_carrier_info *o
     *out = (struct smpp_carrier_info){.carrier = c->config.o.name,
                                       .queued = c->queued,
                                       .is_dialled = c->outbind != NULL,
+                                      .is_listening = c->outbind &&
+                                                      smpp_outbind_is_open(c->outbind),
                                       .queries = c->asks.queries,
                                       .cancels = c->asks.cancels};
     if (c->outbind)

@@ -48,12 +48,14 @@ static const struct smpp_carrier_options *options(const struct smpp_outbind *o)
     return &o->env.config->o;
 }
 
-/* The one way out for a guest, and for one that does not get in. */
+/* The one way out for a guest, and for one that does not get in.  Of what anybody can do without
+ * end, each line stands for as many as came before it. */
 static void settle(struct smpp_outbind *o, const char *peer, enum smpp_guest result)
 {
-    o->counts[result]++;
-    LOG(result == SMPP_GUEST_TAKEN ? LOG_LV_INFO : LOG_LV_WARN, options(o)->name, "outbind",
-        KV_S("peer", peer), KV_S("result", smpp_guest_name(result)));
+    uint64_t n = ++o->counts[result];
+    enum log_level level = (n & (n - 1)) == 0 ? LOG_LV_WARN : LOG_LV_DEBUG;
+    LOG(result == SMPP_GUEST_TAKEN ? LOG_LV_INFO : level, options(o)->name, "outbind",
+        KV_S("peer", peer), KV_S("result", smpp_guest_name(result)), KV_I("count", n));
 }
 
 static void leave(struct guest *g, enum smpp_guest result)
@@ -260,6 +262,11 @@ void smpp_outbind_free(struct smpp_outbind *o)
     if (o->retry)
         event_free(o->retry);
     free(o);
+}
+
+bool smpp_outbind_is_open(const struct smpp_outbind *o)
+{
+    return o->listener != NULL;
 }
 
 const uint64_t *smpp_outbind_counts(const struct smpp_outbind *o)

@@ -31,6 +31,7 @@ void smpp_outbind_start(struct smpp_outbind *o);
 void smpp_outbind_stop(struct smpp_outbind *o);
 /* Stopped before, and outside of calls. */
 void smpp_outbind_free(struct smpp_outbind *o);
+bool smpp_outbind_is_open(const struct smpp_outbind *o);
 /* What became of each connection so far. */
 const uint64_t *smpp_outbind_counts(const struct smpp_outbind *o);
 

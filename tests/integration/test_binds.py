@@ -257,6 +257,8 @@ def test_q64_an_outbind_is_answered_with_a_bind_and_receipts_come_over_it(world)
     account.wait_attempt(sent["pinId"], "DELIVERED")
     assert wire.header(caller.take())[:2] == (wire.DELIVER_RESP, 0)
     page, samples = scrape(gateway)
+    assert value(samples, "pinbind_outbind_listening", carrier="acme") == 1
+    assert value(samples, "pinbind_bind_up", carrier="acme", bind="0rx") == 1
     assert value(samples, "pinbind_outbinds_total", carrier="acme", result="taken") == 1
     assert value(samples, "pinbind_outbinds_total", carrier="acme", result="credentials") == 1
     assert "letmein" not in gateway.log() and "letmein" not in gateway.ctl("config")

@@ -67,7 +67,8 @@ def test_every_row_is_there_and_parsers_take_it(running):
     assert re.findall(r"^# TYPE (\w+) (\w+)$", page, re.M) == rows
     empty = {name for name, _ in rows} - {re.sub("_(bucket|sum|count)$", "", name) for name, _ in samples}
     # no request has ended before this one, and no bind has TLS or outbind
-    assert empty == {"pinbind_http_requests_total", "pinbind_tls_cert_expiry_seconds", "pinbind_outbinds_total"}
+    assert empty == {"pinbind_http_requests_total", "pinbind_tls_cert_expiry_seconds",
+                     "pinbind_outbinds_total", "pinbind_outbind_listening"}
     assert "pinbind_http_requests_total" in dict(scrape(gateway)[1].keys())
 
 

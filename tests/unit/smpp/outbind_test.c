@@ -128,6 +128,13 @@ static uint64_t guests(enum smpp_guest result)
     return info.guests[result];
 }
 
+static bool is_listening(void)
+{
+    struct smpp_carrier_info info;
+    smpp_carrier_info(carrier, &info);
+    return info.is_listening;
+}
+
 static void answer_bind(struct peer *p, uint32_t command, uint32_t status)
 {
     struct wire w = peer_expect(p, command, 0);
@@ -370,8 +377,10 @@ static void q64_a_port_that_is_taken_is_tried_again(void **state)
     int holder = take_port(), fd;
     assert_int_equal(listen(holder, 1), 0);
     make_waiting(DIALLED(.mode = SMPP_RECEIVER));
+    assert_false(is_listening());
     close(holder);
-    UNTIL(base, can_dial(&fd));
+    UNTIL(base, is_listening());
+    assert_true(can_dial(&fd));
     leg_open(&legs[n_legs], fd);
     is_given[n_legs] = true;
     peer_say(&legs[n_legs++], OUTBIND, 0, 1, RIGHT, RIGHT_SIZE);
