@@ -88,45 +88,55 @@ static size_t cost_of(enum smpp_unit unit, uint32_t cp)
     return unit == SMPP_UNITS && cp > 0xFFFF ? 2 : 1;
 }
 
-/* How a text divides into parts of which each holds so much; nothing is cut in two. */
+/* How a text divides into parts; nothing is cut in two. */
 struct count {
-    size_t per_part, total;
+    enum smpp_unit unit;
     size_t full_parts;
     size_t used; /* in the part after them */
 };
 
 /* True: this character begins another part. */
-static bool count_add(struct count *c, size_t cost)
+static bool count_add(struct count *c, uint32_t cp)
 {
-    bool begins = c->used + cost > c->per_part;
-    c->total += cost;
+    size_t cost = cost_of(c->unit, cp);
+    bool begins = c->used + cost > rooms[c->unit].per_part;
     c->full_parts += begins;
     c->used = (begins ? 0 : c->used) + cost;
     return begins;
 }
 
+static int count_parts(const char *utf8, size_t len, enum smpp_unit unit)
+{
+    struct count c = {.unit = unit};
+    const uint8_t *p = (const uint8_t *)utf8, *end = p + len;
+    uint32_t cp;
+    while (p < end && utf8_next(&p, end, &cp))
+        count_add(&c, cp);
+    return (int)c.full_parts + 1;
+}
+
 struct measure {
     bool native, gsm; /* the bind's default alphabet, or GSM 03.38, holds every character */
-    struct count counts[3];
+    size_t septets, octets, units;
 };
 
-static int measure(const char *utf8, size_t len, enum smpp_alphabet alphabet, struct measure *m)
+static int measure(const char *utf8, size_t len, enum smpp_alphabet alphabet, struct measure *out)
 {
     const uint8_t *p = (const uint8_t *)utf8, *end = p + len;
-    *m = (struct measure){.native = true, .gsm = true};
-    for (int unit = 0; unit < 3; unit++)
-        m->counts[unit].per_part = rooms[unit].per_part;
+    struct measure m = {.native = true, .gsm = true};
+    bool to_gsm = is_gsm(alphabet);
     while (p < end) {
         uint32_t cp;
         if (!utf8_next(&p, end, &cp))
             return ERR_INVALID;
         int code = gsm_code(cp);
-        m->gsm = m->gsm && code >= 0;
-        m->native = m->native && (is_gsm(alphabet) ? code >= 0 : octets_have(alphabet, cp));
-        count_add(&m->counts[SMPP_SEPTETS], code > 0xFF ? 2 : 1);
-        count_add(&m->counts[SMPP_OCTETS], 1);
-        count_add(&m->counts[SMPP_UNITS], cp > 0xFFFF ? 2 : 1);
+        m.gsm = m.gsm && code >= 0;
+        m.native = m.native && (to_gsm ? code >= 0 : octets_have(alphabet, cp));
+        m.septets += code > 0xFF ? 2 : 1;
+        m.octets++;
+        m.units += cp > 0xFFFF ? 2 : 1;
     }
+    *out = m;
     return ERR_OK;
 }
 
@@ -141,7 +151,7 @@ int smpp_text_form(const char *utf8, size_t len, enum smpp_alphabet alphabet,
     if (measure(utf8, len, alphabet, &m))
         return ERR_INVALID;
     enum smpp_unit unit = !m.native ? SMPP_UNITS : m.gsm ? SMPP_SEPTETS : SMPP_OCTETS;
-    const struct count *c = &m.counts[unit];
+    size_t total = !m.native ? m.units : m.gsm ? m.septets : m.octets;
     *out = (struct smpp_text_form){
         .alphabet = alphabet,
         .unit = unit,
@@ -149,10 +159,10 @@ int smpp_text_form(const char *utf8, size_t len, enum smpp_alphabet alphabet,
                        : alphabet == SMPP_LATIN1_3 ? 3
                                                    : 0,
         .is_packed = m.native && alphabet == SMPP_GSM_PACKED,
-        .segments = c->total <= rooms[unit].single ? 1 : (int)c->full_parts + 1,
-        .octets = !m.native          ? 2 * m.counts[SMPP_UNITS].total
-                  : is_gsm(alphabet) ? m.counts[SMPP_SEPTETS].total
-                                     : m.counts[SMPP_OCTETS].total,
+        .segments = total <= rooms[unit].single ? 1 : count_parts(utf8, len, unit),
+        .octets = !m.native          ? 2 * m.units
+                  : is_gsm(alphabet) ? m.septets
+                                     : m.octets,
     };
     return ERR_OK;
 }
@@ -194,11 +204,10 @@ void smpp_text_write(const char *utf8, size_t len, const struct smpp_text_form *
                      uint16_t ends[])
 {
     const uint8_t *p = (const uint8_t *)utf8, *end = p + len, *start = out;
-    const struct room *room = &rooms[form->unit];
-    struct count c = {.per_part = form->segments == 1 ? room->single : room->per_part};
+    struct count c = {.unit = form->unit};
     uint32_t cp;
     while (p < end && utf8_next(&p, end, &cp)) {
-        if (count_add(&c, cost_of(form->unit, cp)))
+        if (form->segments > 1 && count_add(&c, cp))
             ends[c.full_parts - 1] = (uint16_t)(out - start);
         out = form->unit == SMPP_UNITS ? put_utf16(out, cp) : put_native(out, cp, form->alphabet);
     }
