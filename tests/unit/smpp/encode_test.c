@@ -2,7 +2,7 @@
 #include "base/result.h"
 #include "smpp/smpp_const.h"
 #include "smpp/smpp_decode.h"
-#include "smpp/smpp_encode.h"
+#include "smpp/smpp_long.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -335,6 +335,71 @@ static void what_a_query_or_cancel_cannot_carry_is_refused(void **state)
     nothing_of_it_is_left_in_the_library();
 }
 
+/* The part that is next, before libsmpp34's decoder and ours. */
+static void check_part(const struct smpp_entry *e)
+{
+    struct smpp_body body;
+    struct smpp_submit_fields f = submit_fields;
+    struct submit_sm_t s;
+    struct smpp_pdu pdu;
+    memset(&s, 0, sizeof s);
+    smpp_body_fill(&body, e);
+    f.esm_class = body.esm_class;
+    f.data_coding = e->text.data_coding;
+    f.short_message = body.p;
+    f.sm_length = body.len;
+    f.tlvs = body.tlvs;
+    f.n_tlvs = body.n_tlvs;
+    assert_int_equal(smpp_encode_submit_sm(&f, 7, out, sizeof out, &len), ERR_OK);
+    nothing_of_it_is_left_in_the_library();
+    decode(&pdu);
+    assert_int_equal(smpp34_unpack2(&s, out, (int)len), 0);
+    assert_int_equal(s.esm_class, body.esm_class);
+    assert_int_equal(s.data_coding, e->text.data_coding);
+    assert_int_equal(s.sm_length, body.len);
+    assert_memory_equal(s.short_message, body.p, body.len);
+    assert_int_equal(smpp_pdu_str(&pdu, SMPP_F_SHORT_MESSAGE).len, body.len);
+    assert_int_equal(pdu.n_tlvs, body.n_tlvs);
+    size_t n = 0;
+    const tlv_t *t;
+    smpp34_tlv_for_each(t, s.tlv)
+    {
+        const struct smpp_tlv *ours = smpp_pdu_tlv(&pdu, t->tag);
+        assert_non_null(ours);
+        assert_int_equal(t->length, ours->len);
+        n++;
+    }
+    assert_int_equal(n, body.n_tlvs);
+    destroy_tlv(s.tlv);
+    smpp_body_wipe(&body);
+}
+
+static void the_library_reads_the_parts_of_every_long_message_alike(void **state)
+{
+    (void)state;
+    static struct smpp_references references;
+    static const char *const units[] = {"a", "[", "`", "ç", "š", "\xf0\x9f\x98\x80"};
+    static char text[4096];
+    struct smpp_entry e;
+    for (int i = 0; i < 6 * 3 * 5; i++) {
+        struct smpp_carrier_options o = {.long_message = i / 6 % 3,
+                                         .alphabet = i / 18,
+                                         .user_message_reference = i % 2,
+                                         .source = "ACME",
+                                         .source_ton = -1,
+                                         .source_npi = -1};
+        struct smpp_message m = {.destination = "38591234567", .text = text, .max_segments = 10};
+        for (m.text_len = 0; m.text_len < 400; m.text_len += strlen(units[i % 6]))
+            strcpy(text + m.text_len, units[i % 6]);
+        assert_int_equal(smpp_entry_fill(&e, &o, &m, &references), ERR_OK);
+        assert_true(e.parts->segments > 1);
+        do
+            check_part(&e);
+        while (smpp_long_took(e.parts, (struct smpp_str){NULL, 0}));
+        smpp_long_free(e.parts);
+    }
+}
+
 static int submit(const struct smpp_submit_fields *f)
 {
     return smpp_encode_submit_sm(f, 1, out, sizeof out, &len);
@@ -522,6 +587,7 @@ int main(void)
         cmocka_unit_test(q32_every_value_of_an_octet_goes_out_as_it_is),
         cmocka_unit_test(tlvs_stand_behind_the_body_as_the_specification_says),
         cmocka_unit_test(the_library_reads_our_tlvs_alike),
+        cmocka_unit_test(the_library_reads_the_parts_of_every_long_message_alike),
         cmocka_unit_test(message_payload_takes_1024_octets_and_no_more),
         cmocka_unit_test(a_tlv_that_we_do_not_send_is_refused),
         cmocka_unit_test(a_query_is_read_back_as_it_was_given),
