@@ -29,7 +29,7 @@ if receipt and segments > 0 then
     redis.call('HSET', rec, states, g, requests,
         string.sub(q, 1, at) .. ARGV[4] .. string.sub(q, at + 9))
     if final == 1 and new == 2 and select(2, string.gsub(g, '\130', '')) < segments then
-        new, final = unanswered and 6 or att, 0
+        new, final = att == 10 and 6 or att, 0 -- in doubt stays what it is
     end
 elseif receipt then
     if string.sub(c, 22, 29) == ARGV[4] then

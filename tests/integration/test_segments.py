@@ -8,6 +8,7 @@ import redis
 import resp
 import wire
 from procs import wait_for
+from test_receipt_match import accept_without_an_id, reference_of, say_receipt, wait_acknowledged
 from world import Account, number, pin_in
 
 WAYS = ["udh", "sar", "payload"]
@@ -195,7 +196,7 @@ def test_q08_a_message_that_is_torn_is_in_doubt_and_never_sent_again(world):
     pin_id = send(account, to, (3, "q:close"))
     # what was accepted has its receipts, and their good news is not the whole message's
     account.wait_status(pin_id, lambda s: s["attempts"][-1].get("segmentsDelivered") == 2, "receipts of two parts")
-    assert account.attempts(pin_id)[-1]["state"] == "ACCEPTED"
+    assert account.attempts(pin_id)[-1]["state"] == "IN_DOUBT" and account.status(pin_id)["state"] == "LIVE"
     assert len(account.attempts(pin_id)) == 1 and len(smsc.submits(to)) == 3
     assert_verified(account, pin_id, smsc.submits(to)[0]["text"])
 
@@ -219,8 +220,26 @@ def test_q08_a_late_answer_makes_the_message_whole_when_it_is_to_the_last_part(w
     for part in range(late):
         smsc.say(wire.deliver(part + 1, to, "1", wire.receipt_text(f"id-{part + 1}")))
     account.wait_status(pin_id, lambda s: s["attempts"][-1]["segmentsDelivered"] == late, "its receipts")
-    assert account.attempts(pin_id)[-1]["state"] == ("DELIVERED" if late == 3 else "ACCEPTED")
+    assert account.attempts(pin_id)[-1]["state"] == ("DELIVERED" if late == 3 else "IN_DOUBT")
     assert len(smsc.texts) == late and "unmatched" not in gateway.log()
+
+
+@pytest.mark.parametrize("match", ["reference", "address"])
+def test_parts_without_ids_are_told_apart_by_their_references_and_not_by_the_number(world, match):
+    smsc = world.scripted(accept_without_an_id)
+    gateway, account = start(world, smsc, receipt_match=match)
+    to = number()
+    pin_id = send(account, to)
+    submits = smsc.submits(to)
+    for i in (1, 2, 0):
+        assert account.attempts(pin_id)[-1]["state"] == "ACCEPTED"
+        say_receipt(smsc, submits[i], reference=reference_of(submits[i]) if match == "reference" else None)
+        if match == "address":  # the first one is for all
+            break
+        wait_acknowledged(smsc, {1: 1, 2: 2, 0: 3}[i])
+    account.wait_attempt(pin_id, "DELIVERED")
+    assert account.attempts(pin_id)[-1].get("segmentsDelivered") == (3 if match == "reference" else None)
+    assert "unmatched" not in gateway.log()
 
 
 def test_the_refusal_of_a_long_text_says_how_to_allow_it(world):
