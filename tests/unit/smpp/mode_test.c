@@ -209,7 +209,7 @@ static void q63_what_a_pair_has_begun_goes_on_over_one_that_is_whole(void **stat
 {
     (void)state;
     struct peer *tx[2], *rx[2];
-    make(WITH(.mode = SMPP_PAIR, .binds = 2, .rate_per_bind = 5));
+    make(WITH(.mode = SMPP_PAIR, .binds = 2, .rate_per_bind = 2));
     for (int i = 0; i < 2; i++) {
         tx[i] = leg_bound(BIND_TX);
         rx[i] = leg_bound(BIND_RX);

@@ -454,18 +454,26 @@ static void q43_an_overdue_answer_is_in_doubt_and_a_late_one_is_told_apart(void 
     assert_int_equal(n_outcomes, 1);
 }
 
-static void a_later_part_that_was_not_written_stays_with_its_bind(void **state)
+/* Two parts, the first of which was accepted. */
+static struct smpp_entry *begun_entry(void)
 {
-    (void)state;
     char text[200];
     struct smpp_message m = {.destination = "38591234567",
                              .text = memset(text, 'x', sizeof text),
                              .text_len = sizeof text,
                              .deadline = mono_add_ms(mono_now(), 60000),
                              .max_segments = 2};
-    struct smpp_entry *e = &entries[0];
+    assert_int_equal(smpp_entry_fill(&entries[0], &config.o, &m, &references), 0);
+    entries[0].parts->next = 1;
+    return &entries[0];
+}
+
+static void a_later_part_that_was_not_written_stays_with_its_bind(void **state)
+{
+    (void)state;
     bound(OPTIONS(.window = 1));
-    assert_int_equal(smpp_entry_fill(e, &config.o, &m, &references), 0);
+    struct smpp_entry *e = begun_entry();
+    e->parts->next = 0;
     assert_int_equal(smpp_session_send(&s, e), 0);
     smpp_session_pull_back(&s);
     assert_int_equal(n_backs, 1); /* the first one may go anywhere */
@@ -477,6 +485,24 @@ static void a_later_part_that_was_not_written_stays_with_its_bind(void **state)
     peer_hang_up(&peer, true);
     UNTIL(base, n_backs == 2); /* until the bind is lost */
     assert_null(s.begun);
+    smpp_long_free(e->parts);
+}
+
+static void a_part_sent_while_draining_gets_no_time_of_its_own(void **state)
+{
+    (void)state;
+    bound(OPTIONS(.window = 2, .response_timeout_ms = 300));
+    struct smpp_entry *e = begun_entry();
+    smpp_session_hold(&s, e);
+    smpp_session_drain(&s);
+    struct mono end = mono_add_ms(mono_now(), 300);
+    while (mono_diff_ms(end, mono_now()) > 200)
+        event_base_loop(base, EVLOOP_ONCE);
+    assert_int_equal(smpp_session_send(&s, smpp_session_release(&s, e)), 0);
+    assert_true(e->expires.us <= end.us);
+    UNTIL(base, n_outcomes == 1);
+    assert_int_equal(outcomes[0].outcome, SMPP_UNKNOWN);
+    assert_int_equal(s.state, SMPP_UNBINDING);
     smpp_long_free(e->parts);
 }
 
@@ -1061,6 +1087,7 @@ int main(void)
         T(q42_answers_that_nothing_waits_for_are_counted_and_ignored),
         T(q43_an_overdue_answer_is_in_doubt_and_a_late_one_is_told_apart),
         T(a_later_part_that_was_not_written_stays_with_its_bind),
+        T(a_part_sent_while_draining_gets_no_time_of_its_own),
         T(q60_submits_of_one_turn_leave_together_behind_control_pdus),
         T(q45_a_lost_connection_leaves_sent_submits_in_doubt),
         T(what_was_not_written_when_the_end_came_goes_back),
