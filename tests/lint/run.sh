@@ -21,6 +21,9 @@ config_rows() {
 # every metric stands in the man page, with its type and help
 metrics_rows() { sh $here/metrics_rows.sh "${B:-build}"; }
 
+# every row of smpp/quirks.md has a test
+quirks() { $py $here/quirks.py; }
+
 format() {
     find $(ls -d base store smpp pin hlr gateway tests 2>/dev/null) -name node_modules -prune -o -name '*.[ch]' -print |
         xargs -r clang-format --dry-run -Werror
@@ -39,7 +42,7 @@ cppcheck() {
 selftest() { $py $here/selftest.py; }
 
 passed=0 failed=0 all=
-[ $# -gt 0 ] || { all=1; set -- layers headers clang size forbidden config_rows metrics_rows format cppcheck selftest; }
+[ $# -gt 0 ] || { all=1; set -- layers headers clang size forbidden config_rows metrics_rows quirks format cppcheck selftest; }
 for check in "$@"; do
     if "$check"; then
         passed=$((passed + 1))

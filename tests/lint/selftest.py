@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 
-FOLDERS = ("base", "store", "smpp", "pin", "hlr", "gateway", "conf", "man", "tests/lint", "tests/sim")
+FOLDERS = ("base", "store", "smpp", "pin", "hlr", "gateway", "conf", "man", "tests/lint", "tests/sim",
+           "tests/unit", "tests/integration")
 
 
 def append(path, text):
@@ -71,6 +72,10 @@ LAWS = [  # check, what is done to the tree, what lint must say
     ("metrics_rows", cut("man/pinbindd.8", "pinbind_store_up No gauge"), "pinbind_store_up is missing"),
     ("metrics_rows", cut("man/pinbindd.8", "1 while the store answers"), "pinbind_store_up gauge: \"\": the row has"),
     ("metrics_rows", cut("gateway/metrics.def", "VALUE(pinbind_store_up,"), "pinbind_store_up: no row"),
+    ("quirks", cut("smpp/quirks.md", "| 44 |"), "44: no row"),
+    ("quirks", append("smpp/quirks.md", "| 43 | x | y | `no_such_key` | |\n"), "43: there is no key no_such_key"),
+    ("quirks", append("smpp/quirks.md", "| 43 | x | y | | `no_such_test` |\n"), "43: there is no test no_such_test"),
+    ("quirks", cut("tests/integration/test_answers.py", "def test_q44_"), "44: no test bears its number"),
 ]
 
 
