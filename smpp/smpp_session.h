@@ -164,11 +164,14 @@ void smpp_session_stop(struct smpp_session *s);
 /* Stopped before; not inside a callback of its own. */
 void smpp_session_clear(struct smpp_session *s);
 
-/* Shared by smpp_session.c, smpp_send.c and smpp_dispatch.c. */
+/* Shared by smpp_session.c, smpp_connect.c, smpp_send.c and smpp_dispatch.c. */
 void smpp_session_set_state(struct smpp_session *s, enum smpp_state state, const char *reason,
                             uint32_t status);
 void smpp_session_end(struct smpp_session *s, enum smpp_end end, const char *reason,
                       uint32_t status);
+/* The connection is over, or never came about in time. */
+void smpp_session_lost(struct smpp_session *s, const char *reason);
+bool smpp_session_is_shaking_hands(const struct smpp_session *s);
 /* Arms the timer for whatever is due next. */
 void smpp_session_arm(struct smpp_session *s);
 void smpp_session_bind(struct smpp_session *s);
