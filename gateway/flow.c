@@ -458,7 +458,7 @@ static const struct row {
     {FLOW_GIVE_UP,  EV_OK,       FLOW_RECORD,   act_record_unsent},
     {FLOW_GIVE_UP,  EV_REFUSED,  FLOW_RECORD,   act_close},
     {FLOW_RECORD,   EV_OK,       FLOW_DONE,     act_answer},
-    {FLOW_RECORD,   EV_IN_DOUBT, FLOW_DOUBT,    flow_doubt_linger}, /* an earlier attempt is */
+    {FLOW_RECORD,   EV_IN_DOUBT, FLOW_DOUBT,    flow_doubt_linger}, /* one passed over is */
     {FLOW_RECORD,   EV_DEADLINE, FLOW_RECORD,   act_answer},
     {FLOW_DOUBT,    EV_OK,       FLOW_DOUBT,    flow_doubt_linger},
     {FLOW_DOUBT,    EV_PART,     FLOW_DOUBT,    act_record_last},

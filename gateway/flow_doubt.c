@@ -2,8 +2,8 @@
  * Submits whose outcome is unknown: what their late answers change.
  *
  * The attempt at hand waits for its answer in DOUBT.  An earlier one was passed over, because its
- * carrier's in_doubt says that two SMS are better than none: its answer comes while the flow is at
- * the next attempt, or lingers after it, and is only recorded.
+ * carrier's in_doubt says that two SMS are better than none: its answer comes while the flow is on
+ * the way to the next attempt, or at it, or lingers after it, and is only recorded.
  */
 #include "gateway/flow_private.h"
 
@@ -33,7 +33,7 @@ void flow_doubt_pass(struct flow *f)
 
 bool flow_doubt_is_left(const struct flow *f)
 {
-    for (uint32_t i = 0; i < f->attempt; i++)
+    for (uint32_t i = 0; i <= f->attempt; i++)
         if (f->passed[i])
             return true;
     return false;
@@ -83,10 +83,12 @@ void flow_late(void *unused, void *submit_arg, const struct smpp_result *r)
     struct flow *f = flow_of_submit(submit_arg, &attempt);
     if (!f)
         return;
-    if (attempt < f->attempt && f->passed[attempt])
-        late_of_passed(f, attempt, r);
-    else if (attempt == f->attempt && f->state == FLOW_DOUBT)
+    if (attempt == f->attempt && f->state == FLOW_DOUBT) {
+        f->passed[attempt] = NULL; /* none followed it */
         flow_late_answer(f, r);
+    } else if (f->passed[attempt]) {
+        late_of_passed(f, attempt, r);
+    }
 }
 
 void flow_doubt_linger(struct flow *f)

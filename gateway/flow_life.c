@@ -362,7 +362,8 @@ void flows_drain(struct flows *fs, void (*cb)(void *arg), void *arg)
 /* An SMS may be out: the answer must not invite another one. */
 static bool has_submit(const struct flow *f)
 {
-    return f->state == FLOW_SUBMIT || f->state == FLOW_RECORD || f->state == FLOW_DOUBT;
+    return f->may_be_out || f->state == FLOW_SUBMIT || f->state == FLOW_RECORD ||
+           f->state == FLOW_DOUBT;
 }
 
 void flows_free(struct flows *fs)

@@ -166,7 +166,7 @@ void flow_late_answer(struct flow *f, const struct smpp_result *r);
 bool flow_doubt_may_pass(const struct flow *f);
 /* The attempt at hand is in doubt, and another one follows. */
 void flow_doubt_pass(struct flow *f);
-/* The answer to an earlier attempt may still come. */
+/* The answer to an attempt that was passed over may still come. */
 bool flow_doubt_is_left(const struct flow *f);
 void flow_doubt_linger(struct flow *f);
 void flow_doubt_over(struct flow *f);

@@ -582,6 +582,48 @@ static void q43_refused_by_the_next_one_the_first_may_still_have_sent_it(void **
     assert_answered(ANSWER_OK, "MESSAGE_SENT");
 }
 
+static void q43_the_end_of_the_process_does_not_invite_another_one_either(void **state)
+{
+    (void)state;
+    carrier_configs[0].in_doubt = CONFIG_DOUBT_NEXT;
+    to_doubt();
+    assert_int_equal(flow_at_hand()->state, FLOW_RETRY);
+    flows_free(t.flows);
+    t.flows = NULL;
+    assert_answered(ANSWER_OK, "MESSAGE_SENT");
+}
+
+static void q43_where_the_ledger_lets_none_follow_the_late_answer_is_waited_for(void **state)
+{
+    (void)state;
+    carrier_configs[0].in_doubt = CONFIG_DOUBT_NEXT;
+    to_doubt();
+    act_is(SENT, 0, PIN_OK);
+    act_is(ATTEMPT, 0, PIN_LOST_RACE);
+    assert_answered(ANSWER_OK, "MESSAGE_SENT");
+    act_is(SENT, 0, PIN_OK);
+    assert_int_equal(flow_at_hand()->state, FLOW_DOUBT);
+    late_is(SMPP_ACCEPTED);
+    assert_int_equal(t.sent.attempt, 1);
+    assert_int_equal(t.sent.state, PIN_ATT_ACCEPTED);
+    act_is(SENT, 0, PIN_OK);
+    assert_over(ANSWER_OK, "MESSAGE_SENT");
+}
+
+static void q43_the_late_answer_may_come_before_the_next_attempt(void **state)
+{
+    (void)state;
+    carrier_configs[0].in_doubt = CONFIG_DOUBT_NEXT;
+    to_doubt();
+    pin_ledger_cb doubt = (pin_ledger_cb)(uintptr_t)take(SENT);
+    late_is(SMPP_ACCEPTED);
+    assert_int_equal(t.calls[SENT], 2);
+    assert_int_equal(t.sent.state, PIN_ATT_ACCEPTED);
+    assert_string_equal(t.sent.message_id, "id7");
+    doubt(t.arg, &(struct pin_answer){0});
+    assert_int_equal(flow_at_hand()->state, FLOW_NEXT);
+}
+
 static void a_late_response_is_recorded_too(void **state)
 {
     (void)state;
@@ -902,6 +944,9 @@ int main(void)
         TEST(q43_where_the_carrier_says_so_an_unknown_outcome_goes_to_the_next_one),
         TEST(q43_the_late_answer_of_one_passed_over_is_recorded_for_its_attempt),
         TEST(q43_with_no_other_carrier_it_stays_in_doubt),
+        TEST(q43_the_end_of_the_process_does_not_invite_another_one_either),
+        TEST(q43_where_the_ledger_lets_none_follow_the_late_answer_is_waited_for),
+        TEST(q43_the_late_answer_may_come_before_the_next_attempt),
         TEST(q43_refused_by_the_next_one_the_first_may_still_have_sent_it),
         TEST(a_late_response_is_recorded_too),
         TEST(a_late_response_counts_in_doubt_only),
