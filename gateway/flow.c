@@ -10,7 +10,6 @@
 #include "base/secret.h"
 #include "gateway/carriers.h"
 #include "gateway/config.h"
-#include "gateway/overdue.h"
 #include "gateway/receipt_match.h"
 #include "smpp/smpp.h"
 
@@ -311,7 +310,7 @@ static bool record_part(struct flow *f, uint32_t i, bool last)
         .last = last,
     };
     flow_parts_name(&f->parts, i, &sent);
-    overdue_sent(f->all->env.overdue, &sent, f->sender, f->expires);
+    flow_watch(f, &sent);
     int err = pin_ledger_sent(f->all->env.ledger, &sent, recorded_cb, flow_arg(f));
     if (err)
         LOG(LOG_LV_ERROR, flow_log_id(f), "outcome_not_recorded", KV_S("reason", err_text(err)));

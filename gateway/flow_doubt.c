@@ -39,6 +39,12 @@ bool flow_doubt_is_left(const struct flow *f)
     return false;
 }
 
+void flow_watch(const struct flow *f, const struct pin_sent *sent)
+{
+    overdue_sent(f->all->env.overdue, sent, f->sender, mono_add_ms(f->expires, -f->life_ms),
+                 f->expires);
+}
+
 static void late_recorded_cb(void *arg, const struct pin_answer *a)
 {
     struct flow *f = flow_of(arg);
@@ -70,7 +76,7 @@ static void late_of_passed(struct flow *f, uint32_t attempt, const struct smpp_r
         .match_id_len = match.len,
         .state = PIN_ATT_ACCEPTED,
     };
-    overdue_sent(f->all->env.overdue, &sent, f->sender, f->expires);
+    flow_watch(f, &sent);
     int err = pin_ledger_sent(f->all->env.ledger, &sent, late_recorded_cb, flow_arg(f));
     if (err)
         LOG(LOG_LV_ERROR, flow_log_id(f), "outcome_not_recorded", KV_S("reason", err_text(err)));

@@ -63,6 +63,7 @@ static int take_record(struct flow *f, const struct pin_record *r)
     str_copy(f->template_id, sizeof f->template_id, r->template_id);
     f->template_revision = r->template_revision;
     f->to = r->msisdn;
+    f->life_ms = r->expires_ms - r->created_ms;
     f->spec = r->spec;
     str_copy(f->drawn.pin_id, sizeof f->drawn.pin_id, r->pin_id);
     f->drawn.key_id = r->key_id;
@@ -126,6 +127,8 @@ static void app_cb(void *arg, int result, const struct pin_app *app)
         flow_event(f, EV_REFUSED);
     } else {
         f->policy = app->policy;
+        if (!f->is_resend)
+            f->life_ms = app->policy.ttl_ms;
         flow_event(f, EV_OK);
     }
 }

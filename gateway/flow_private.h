@@ -113,7 +113,8 @@ struct flow {
     uint32_t attempt;                         /* its number in the record */
     const char *passed[PIN_ATTEMPTS_MAX + 1]; /* carriers of attempts in doubt that were passed
                                                  over, by number */
-    struct mono expires;                      /* end of the PIN's life */
+    int64_t life_ms;                          /* of the PIN, from its opening ... */
+    struct mono expires;                      /* ... to this */
     enum pin_attempt_state outcome;           /* of the last submit */
     uint32_t status;                          /* its command_status */
     char message_id[PIN_MESSAGE_ID_SIZE];
@@ -158,6 +159,8 @@ void flow_refuse(struct flow *f, enum answer_code code, const char *fmt, ...)
 void flow_answer(struct flow *f, bool refused);
 
 struct smpp_result;
+/* flow_doubt.c: what is about to be recorded, to the watch over receipts. */
+void flow_watch(const struct flow *f, const struct pin_sent *sent);
 /* flow.c: the late answer to the submit at hand, in DOUBT. */
 void flow_late_answer(struct flow *f, const struct smpp_result *r);
 

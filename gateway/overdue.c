@@ -29,6 +29,7 @@ struct watched {
     struct overdue *all;
     struct event timer; /* for the next question, or for the end */
     struct mono over;   /* is forgotten then */
+    struct mono opened; /* the PIN was */
     struct msisdn to;
     char pin_id[PIN_ID_SIZE], app_id[PIN_APP_ID_SIZE];
     uint32_t attempt, segment, segments;
@@ -279,22 +280,22 @@ static void withdraw_watched(struct watched *w)
 
 /* Against what was sent: below 0 an older message of the same application to the same number, above
  * 0 a newer one, 0 neither.  Responses may be late, so the order of the calls says nothing. */
-static int compare(const struct watched *w, const struct pin_sent *s, struct mono over)
+static int compare(const struct watched *w, const struct pin_sent *s, struct mono opened)
 {
     if (strcmp(w->to.digits, s->owner.msisdn->digits) != 0 ||
         strcmp(w->app_id, s->owner.app_id) != 0)
         return 0;
     if (strcmp(w->pin_id, s->pin_id) == 0)
         return (int)w->attempt - (int)s->attempt;
-    return w->over.us <= over.us ? -1 : 1;
+    return w->opened.us <= opened.us ? -1 : 1;
 }
 
 /* True: there is a newer one. */
-static bool withdraw_older(struct overdue *o, const struct pin_sent *s, struct mono over)
+static bool withdraw_older(struct overdue *o, const struct pin_sent *s, struct mono opened)
 {
     bool has_newer = false;
     for (struct watched *w = *bucket_of(o, s->owner.msisdn); w; w = w->after) {
-        int order = compare(w, s, over);
+        int order = compare(w, s, opened);
         if (order < 0)
             withdraw_watched(w);
         has_newer |= order > 0;
@@ -402,19 +403,19 @@ static void watch(struct overdue *o, struct watched *w)
 }
 
 void overdue_sent(struct overdue *o, const struct pin_sent *s, const char *source,
-                  struct mono expires)
+                  struct mono opened, struct mono expires)
 {
     const struct config_carrier *k = carriers_config(o->carriers, s->carrier);
-    struct mono over = mono_add_ms(expires, SLACK_MS);
     if (s->state != PIN_ATT_ACCEPTED)
         return;
-    bool has_newer = withdraw_older(o, s, over);
+    bool has_newer = withdraw_older(o, s, opened);
     if (!k || !(k->query_after_s || k->cancel) || s->message_id_len == 0)
         return;
     struct watched *w = watched_new(o, s, source[0] ? source : k->source);
     if (!w)
         return;
-    w->over = over;
+    w->opened = opened;
+    w->over = mono_add_ms(expires, SLACK_MS);
     watch(o, w);
     plan(w, k);
     if (has_newer)

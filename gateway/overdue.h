@@ -39,10 +39,10 @@ void overdue_set_carriers(struct overdue *o, struct carriers *carriers);
 void overdue_free(struct overdue *o);
 
 /* What is about to be recorded; of interest when it was accepted.  source: "" for the carrier's;
- * expires: end of the PIN's life.  Withdraws the older messages of the same application to the
- * same number. */
+ * opened, expires: beginning and end of the PIN's life.  Withdraws the older messages of the same
+ * application to the same number. */
 void overdue_sent(struct overdue *o, const struct pin_sent *sent, const char *source,
-                  struct mono expires);
+                  struct mono opened, struct mono expires);
 /* The ledger's answer to a final receipt. */
 void overdue_receipt(struct overdue *o, const struct pin_answer *a);
 /* Its application cancelled the PIN: withdraws its messages, also those that another process sent.

@@ -54,6 +54,7 @@ static struct {
         uint32_t segment, segments;
     } recorded[16];
     int accepted, watched;
+    int64_t life_ms; /* of the PIN, as the watch was told */
     char submitted_to, opened_for;
     int64_t submit_left_ms;
     uint32_t submitted_segments;
@@ -233,9 +234,10 @@ int pin_ledger_attempt(struct pin_ledger *l, const struct pin_next *next, pin_le
 }
 
 void overdue_sent(struct overdue *o, const struct pin_sent *sent, const char *source,
-                  struct mono expires)
+                  struct mono opened, struct mono expires)
 {
-    (void)o, (void)expires;
+    (void)o;
+    t.life_ms = mono_diff_ms(expires, opened);
     assert_string_equal(source, "ACME");
     t.watched += sent->state == PIN_ATT_ACCEPTED;
 }
@@ -279,6 +281,8 @@ static inline void act_is(enum step step, int result, enum pin_verdict verdict)
         strcpy(rec->template_id, MSG);
         rec->template_revision = 3;
         strcpy(rec->pin_id, PIN);
+        rec->created_ms = 1000;
+        rec->expires_ms = 1201000;
         assert_int_equal(msisdn_parse("385911234567", 12, &rec->msisdn), 0);
         rec->spec = (struct pin_spec){PIN_NUMERIC, 6, false};
         static const char values[] = "ACME\0name\0Ana";

@@ -249,6 +249,7 @@ static void a_send_is_recorded_before_it_is_answered(void **state)
     assert_string_equal(t.sent.message_id, "id7");
     assert_true(t.sent.last);
     assert_int_equal(t.sent.attempt, 1);
+    assert_int_equal(t.life_ms, 900000); /* of the application */
     act_is(SENT, 0, PIN_OK);
     assert_over(ANSWER_OK, "MESSAGE_SENT");
     assert_int_equal(t.calls[SUBMIT], 1);
@@ -261,6 +262,7 @@ static void a_resend_is_the_same_pin_again(void **state)
     assert_int_equal(t.calls[SUBMIT], 0);
     act_is(RESEND, 0, PIN_OK);
     submit_is(SMPP_ACCEPTED, 0);
+    assert_int_equal(t.life_ms, 1200000); /* of its record */
     act_is(SENT, 0, PIN_OK);
     assert_over(ANSWER_OK, "MESSAGE_SENT");
     assert_int_equal(t.calls[OPEN], 0);

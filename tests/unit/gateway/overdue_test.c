@@ -44,6 +44,7 @@ static struct {
     void *told_arg, *status_arg;
     unsigned n_told, n_status;
     int64_t later_us;
+    int64_t ttl_s; /* from the opening of a PIN to its end */
 } t;
 
 /* --- the rooms --- */
@@ -167,6 +168,7 @@ static int setup(void **state)
     const struct overdue_env env = {.max = MAX};
     (void)state;
     memset(&t, 0, sizeof t);
+    t.ttl_s = 300;
     log_set_fd(-1);
     clock_set_source(&played);
     t.base = event_base_new();
@@ -199,7 +201,8 @@ static void sent_as(const struct pin_sent *as, const char *source, int64_t life_
     s.pin_id = as->pin_id ? as->pin_id : PIN;
     s.carrier = as->carrier ? as->carrier : "acme";
     s.message_id_len = strlen(s.message_id);
-    overdue_sent(t.overdue, &s, source, mono_add_ms(mono_now(), life_s * 1000));
+    overdue_sent(t.overdue, &s, source, mono_add_ms(mono_now(), (life_s - t.ttl_s) * 1000),
+                 mono_add_ms(mono_now(), life_s * 1000));
 }
 #define SENT(...) sent_as(&(struct pin_sent){__VA_ARGS__}, "", 300)
 
@@ -490,6 +493,18 @@ static void a_late_response_withdraws_its_own_message_and_no_newer_one(void **st
     assert_string_equal(t.cancels[2].id, "2");
 }
 
+/* The application's pinTimeToLive became shorter between the two. */
+static void a_newer_pin_that_ends_before_the_older_one_is_not_withdrawn(void **state)
+{
+    (void)state;
+    SENT(.message_id = "1");
+    t.later_us += 60 * INT64_C(1000000);
+    t.ttl_s = 100;
+    sent_as(&(struct pin_sent){.message_id = "2", .pin_id = OTHER}, "", 100);
+    assert_int_equal(t.n_cancels, 1);
+    assert_string_equal(t.cancels[0].id, "1");
+}
+
 static void a_message_that_was_not_accepted_withdraws_nothing(void **state)
 {
     (void)state;
@@ -578,6 +593,7 @@ int main(void)
         TEST(what_a_reload_took_away_is_not_asked_for),
         TEST(a_newer_message_withdraws_the_older_ones_once),
         TEST(a_late_response_withdraws_its_own_message_and_no_newer_one),
+        TEST(a_newer_pin_that_ends_before_the_older_one_is_not_withdrawn),
         TEST(a_message_that_was_not_accepted_withdraws_nothing),
         TEST(a_cancelled_pin_withdraws_what_may_still_come),
         TEST(where_no_carrier_allows_it_no_record_is_read),
