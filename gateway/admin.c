@@ -98,7 +98,7 @@ void admin_fail_result(struct admin_request *r, int result, const char *what)
 {
     switch (result) {
     case ERR_NOTFOUND:
-        admin_fail(r, "NOT_FOUND", "%s: no such thing", what);
+        admin_fail(r, "NOT_FOUND", "there is no such %s", what);
         break;
     case ERR_EXISTS:
         admin_fail(r, "EXISTS", "%s: it is there already", what);

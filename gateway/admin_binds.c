@@ -88,8 +88,8 @@ static bool take_name(struct admin_request *r, const char *word, struct target *
     t->is_one = slash != NULL;
     t->bind = slash ? (uint32_t)strtoul(slash + 1, &end, 10) : 0;
     if (slash && (slash[1] < '0' || slash[1] > '9' || *end || t->bind >= n)) {
-        admin_fail(r, "NOT_FOUND", "there is no bind %.40s, those of %s are 0 to %u", word, t->name,
-                   n - 1);
+        admin_fail(r, "NOT_FOUND", "there is no bind %.40s, %s has 0%s%.0u", word, t->name,
+                   n > 1 ? " to " : " alone", n - 1);
         return false;
     }
     return true;

@@ -54,7 +54,11 @@ static const char *need_arg(struct admin_request *r, const char *what)
 static void key_cb(void *arg, int result, const char *account, const char *key)
 {
     struct admin_request *r = arg;
-    if (result)
+    if (result == ERR_INVALID)
+        admin_fail(r, "BAD_REQUEST",
+                   "an account's name has 1 to 32 of a-z, 0-9, - and _, and begins"
+                   " with a letter or digit");
+    else if (result)
         admin_fail_result(r, result, "account");
     else
         admin_ok(r, json_pack("{s:s, s:s}", "account", account, "key", key));
@@ -94,7 +98,7 @@ static void names_cb(void *arg, int result, const char *const *names, size_t n)
 {
     struct admin_request *r = arg;
     if (result) {
-        admin_fail_result(r, result, "list");
+        admin_fail_result(r, result, "account or application");
         return;
     }
     json_t *list = json_array();
@@ -420,5 +424,5 @@ void admin_dispatch(struct admin_request *r, const char *command)
                 table[i].fn(r);
             return;
         }
-    admin_fail(r, "BAD_REQUEST", "no such command: %.60s", command);
+    admin_fail(r, "BAD_REQUEST", "no such command: %.60s; pinbindctl --help lists them", command);
 }

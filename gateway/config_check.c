@@ -164,13 +164,24 @@ static int check_pairs(struct config_reader *r, const struct config_section *at,
     return 0;
 }
 
+/* Who adds a state forgets easily that the list begins anew. */
+static int check_final_states(struct config_reader *r, const struct config_section *at,
+                              const struct config_carrier *c)
+{
+    for (size_t i = 0; i < c->n_final_states; i++)
+        if (strcasecmp(c->final_states[i], "DELIVERED") == 0)
+            return check_pairs(r, at, "final_states", c->final_states, c->n_final_states);
+    return FAIL_KEY(r, at, "final_states",
+                    "DELIVERED is missing: the list stands in place of the default, not beside it");
+}
+
 static int check_receipts(struct config_reader *r, const struct config_section *at,
                           const struct config_carrier *c)
 {
     int err = check_pairs(r, at, "receipt_states", c->receipt_states, c->n_receipt_states);
     if (!err)
         err = check_pairs(r, at, "receipt_errors", c->receipt_errors, c->n_receipt_errors);
-    return err ? err : check_pairs(r, at, "final_states", c->final_states, c->n_final_states);
+    return err ? err : check_final_states(r, at, c);
 }
 
 /* SMPP 3.3 knows neither transceivers nor TLVs. */
@@ -185,6 +196,9 @@ static int check_version(struct config_reader *r, const struct config_section *a
     if (c->user_message_reference)
         return FAIL_KEY(r, at, "user_message_reference",
                         "SMPP 3.3 has no TLVs, and this needs one");
+    if (c->receipt_match == CONFIG_MATCH_REFERENCE)
+        return FAIL_KEY(r, at, "receipt_match",
+                        "SMPP 3.3 has no TLVs, and reference needs one: id or address would do");
     if (c->long_message != SMPP_LONG_UDH)
         return FAIL_KEY(r, at, "long_message", "SMPP 3.3 has no TLVs: only udh goes without");
     return 0;

@@ -138,6 +138,8 @@ static int check_string(struct parse *p, int row, const char *value)
         return FAIL_ROW(p, row, "%zu octets long%s, %ld at most", len,
                         f->flags & FILE_PATH ? " as an absolute path" : "", f->max);
     const char *wrong = f->check ? f->check(value) : NULL;
+    if (wrong && f->kind == CONFIG_STRINGS) /* which of them */
+        return FAIL_ROW(p, row, "%s, not \"%.80s\"", wrong, value);
     return wrong ? FAIL_ROW(p, row, "%s", wrong) : 0;
 }
 

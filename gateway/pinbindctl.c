@@ -4,6 +4,7 @@
 #include "gateway/config_private.h"
 #include "gateway/ctl_decode.h"
 #include "gateway/ctl_mo.h"
+#include "gateway/ctl_print.h"
 #include "pin/pin.h"
 
 #include <errno.h>
@@ -52,8 +53,12 @@ static const char usage[] =
     "\n"
     "Exit status: 0 done, 1 refused or failed, 2 wrong usage.\n";
 
-/* Commands of two words. */
-static const char *const groups[] = {"pinkey", "account", "key", "app", "message", "decode"};
+/* Commands of two words, and what the second one may be. */
+static const struct {
+    const char *name, *second;
+} groups[] = {{"pinkey", "new or add"},      {"account", "create or list"},
+              {"key", "create or revoke"},   {"app", "create or list"},
+              {"message", "create or list"}, {"decode", "pdu or receipt"}};
 /* Options that take no value, and those that do. */
 static const char *const flags[] = {"no-look-alikes", "follow"};
 static const char *const values[] = {"active-from", "account",   "name",     "set",
@@ -122,6 +127,15 @@ static bool add_option(json_t *options, const char *name, const char *value)
     return json_array_append_new(list, json_string(value)) == 0;
 }
 
+/* What may follow this word, NULL where it is a command. */
+static const char *second_words(const char *word)
+{
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++)
+        if (strcmp(groups[i].name, word) == 0)
+            return groups[i].second;
+    return NULL;
+}
+
 static bool is_decode(const struct args *a)
 {
     return strncmp(a->command, "decode", 6) == 0;
@@ -148,7 +162,7 @@ static void take_word(struct args *a, const char *word)
 {
     size_t n = strlen(a->command);
     bool second = n && !strchr(a->command, ' ') && !json_array_size(a->words) &&
-                  IS_IN(groups, a->command);
+                  second_words(a->command);
     if (n && !second) {
         a->item = a->n_items++ ? a->item : word;
         json_array_append_new(a->words, json_string(word));
@@ -183,7 +197,8 @@ static int parse_args(char **argv, struct args *a)
         fputs(usage, stderr);
         status = 2;
     }
-    return status;
+    const char *second = status ? NULL : second_words(a->command);
+    return second ? misused("%s: %s is expected", a->command, second) : status;
 }
 
 static void print_json(const json_t *v)
@@ -348,156 +363,14 @@ static json_t *ask(const struct args *a)
     return answer;
 }
 
-/* --- what a person sees ------------------------------------------------------------------------
- */
-
-static void print_scalar(const json_t *v)
-{
-    char *text = json_is_string(v)
-                     ? NULL
-                     : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(4));
-    fputs(json_is_string(v) ? json_string_value(v) : json_is_null(v) ? "-" : text, stdout);
-    free(text);
-}
-
-static void print_value(const char *key, json_t *v, int indent);
-
-static void print_fields(json_t *object, int indent)
-{
-    const char *key;
-    json_t *v;
-    json_object_foreach(object, key, v) print_value(key, v, indent);
-}
-
-static void print_value(const char *key, json_t *v, int indent)
-{
-    size_t i;
-    json_t *element;
-    printf("%*s%s: ", indent, "", key);
-    if (json_is_object(v)) {
-        putchar('\n');
-        print_fields(v, indent + 2);
-    } else if (json_is_array(v)) {
-        putchar('\n');
-        json_array_foreach(v, i, element)
-        {
-            printf("%*s- %zu\n", indent + 2, "", i + 1);
-            print_fields(element, indent + 4);
-        }
-    } else {
-        print_scalar(v);
-        putchar('\n');
-    }
-}
-
-static void print_binds(json_t *list)
-{
-    size_t i;
-    json_t *b;
-    printf("%-16s %4s %-11s %-10s %-24s %7s %9s %9s %9s %9s %7s %9s  %s\n", "CARRIER", "BIND",
-           "MODE", "STATE", "SINCE", "WINDOW", "RATE", "SUBMITS", "RESPONSES", "RECEIPTS", "ERRORS",
-           "RTT_MS", "REASON");
-    json_array_foreach(list, i, b)
-    {
-        char window[32], rate[48] = "-", rtt[32] = "-";
-        json_t *r = json_object_get(b, "rtt_ms");
-#define I(name) json_integer_value(json_object_get(b, name))
-#define S(name) json_string_value(json_object_get(b, name))
-        snprintf(window, sizeof window, "%lld/%lld", I("in_flight"), I("window"));
-        if (I("rate_now"))
-            snprintf(rate, sizeof rate, "%lld/%lld", I("rate_now"), I("rate"));
-        if (json_is_number(r))
-            snprintf(rtt, sizeof rtt, "%.1f", json_number_value(r));
-        printf("%-16s %4s %-11s %-10s %-24s %7s %9s %9lld %9lld %9lld %7lld %9s  %s\n",
-               S("carrier"), S("name"), S("mode"), S("state"), S("since"), window, rate,
-               I("submits"), I("responses"), I("receipts"), I("errors"), rtt, S("reason"));
-#undef I
-#undef S
-    }
-}
-
-/* The last line is the thing alone, for scripts: the key, the id. */
-static void print_made(json_t *result)
-{
-    static const char *const last[] = {"key", "applicationId", "messageId"};
-    const char *key;
-    json_t *v;
-    json_object_foreach(result, key, v) if (!is_in(last, 3, key)) print_value(key, v, 0);
-    for (size_t i = 0; i < 3; i++) {
-        v = json_object_get(result, last[i]);
-        if (v)
-            printf("%s\n", json_string_value(v));
-    }
-}
-
-static void print_list(json_t *list)
-{
-    size_t i;
-    json_t *v;
-    json_array_foreach(list, i, v)
-    {
-        print_scalar(v);
-        putchar('\n');
-    }
-}
-
-/* "added: a, b" for each list that is not empty. */
-static void print_reload(json_t *result)
-{
-    const char *what;
-    size_t i, lists = 0;
-    json_t *names, *name;
-    json_object_foreach(result, what, names)
-    {
-        if (json_array_size(names) == 0)
-            continue;
-        lists++;
-        printf("%s: ", what);
-        json_array_foreach(names, i, name) printf("%s%s", i ? ", " : "", json_string_value(name));
-        putchar('\n');
-    }
-    if (!lists)
-        puts("done");
-}
-
-static void print_messages(json_t *list)
-{
-    size_t i;
-    json_t *message;
-    json_array_foreach(list, i, message) ctl_mo_print(message, stdout);
-}
-
-static void print_acts(json_t *list)
-{
-    size_t i;
-    json_t *b;
-    json_array_foreach(list, i, b)
-        printf("%s/%s: %s\n", json_string_value(json_object_get(b, "carrier")),
-               json_string_value(json_object_get(b, "name")),
-               json_string_value(json_object_get(b, "did")));
-}
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void print_result(const struct args *a, json_t *result)
 {
-    if (a->json) {
+    if (a->json)
         print_json(result);
-    } else if (strcmp(a->command, "binds") == 0) {
-        print_binds(result);
-    } else if (strcmp(a->command, "bind") == 0) {
-        print_acts(result);
-    } else if (strcmp(a->command, "reload") == 0) {
-        print_reload(result);
-    } else if (strcmp(a->command, "mo") == 0) {
-        print_messages(result);
-    } else if (strcmp(a->command, "config") == 0) {
-        fputs(json_string_value(result), stdout);
-    } else if (strstr(a->command, " create")) {
-        print_made(result);
-    } else if (json_is_array(result)) {
-        print_list(result);
-    } else {
-        print_fields(result, 0);
-    }
+    else
+        ctl_print(a->command, result);
 }
 
 /* A key that is given as "-" comes from standard input: a command line can be read by others. */

@@ -1,5 +1,6 @@
 """What an operator asks of a running gateway."""
 import json
+import re
 import socket
 
 import pytest
@@ -77,6 +78,29 @@ def test_the_configuration_is_shown_without_its_secrets(running):
     code, out, _ = run([BUILD / "pinbindctl", "-s", gateway.admin_path, "config"])
     assert code == 0 and "carrier acme: system_id" in out and "***" in out
     assert NodeSmsc.PASSWORD not in out
+
+
+def test_people_see_when_things_were(running):
+    gateway, account = running
+    pin_id = account.send("385911234501")["pinId"]
+    code, out, _ = run([BUILD / "pinbindctl", "-s", gateway.admin_path, "pins", pin_id])
+    assert code == 0 and f"pinId: {pin_id}\n" in out
+    for name in ("createdAt", "expiresAt", "sentAt"):
+        assert re.search(name + r": 20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]{12}Z\n", out), out
+    assert gateway.ctl("pins", pin_id)["createdAt"] > 1000000000000
+
+
+@pytest.mark.parametrize("words, said", [
+    (["account", "create", "Not A Name"], "an account's name has 1 to 32 of a-z"),
+    (["account", "lists"], "no such command: account lists; pinbindctl --help lists them"),
+    (["app", "create", "--account", "nobody", "--name", "x"], "there is no such account"),
+    (["message", "list", "--account", "demo", "--app", "0" * 32], "there is no such account or application"),
+    (["pins", "0" * 32], "no such PIN"),
+])
+def test_what_is_not_there_is_named(running, words, said):
+    gateway, _ = running
+    code, out, err = run([BUILD / "pinbindctl", "-s", gateway.admin_path, *words])
+    assert (code, out) == (1, "") and err.startswith(f"pinbindctl: {said}") and err.count("\n") == 1
 
 
 @pytest.mark.parametrize("words", [

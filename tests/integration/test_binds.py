@@ -1,5 +1,6 @@
 """What binds are: pairs of a transmitter and a receiver, one kind alone, and what operators make of them."""
 from concurrent.futures import ThreadPoolExecutor
+import re
 import socket
 import threading
 import urllib.error
@@ -369,7 +370,7 @@ def test_a_restart_under_load_loses_and_doubles_nothing(world):
 
 @pytest.mark.parametrize("words, said", [
     (("nobody", "up"), "there is no carrier nobody, but acme"),
-    (("acme/2", "up"), "there is no bind acme/2, those of acme are 0 to 1"),
+    (("acme/2", "up"), "there is no bind acme/2, acme has 0 to 1"),
     (("acme/-1", "up"), "there is no bind acme/-1"),
     (("acme/", "up"), "there is no bind acme/"),
     (("acme/0tx", "up"), "there is no bind acme/0tx"),
@@ -390,6 +391,22 @@ def test_the_answer_to_an_order_is_a_line_for_each_leg(world):
     code, out, err = run([BUILD / "pinbindctl", "-s", gateway.admin_path, "bind", "acme/0", "down"])
     assert (code, err) == (0, "")
     assert out == "acme/0tx: unbinds, then is down\nacme/0rx: unbinds after its transmitter\n"
+
+
+def test_people_see_a_table_with_a_row_for_each_leg(world):
+    smsc = world.node("smsc")
+    gateway = world.gateway({"acme": pair(smsc), "operator-b-transit": {"port": free_port()}})
+    gateway.start(bound=["acme"])
+    wait_for(lambda: gateway.binds()[-1]["next_attempt_s"], "a wait")
+    code, out, err = run([BUILD / "pinbindctl", "-s", gateway.admin_path, "binds"])
+    head, *rows = out.splitlines()
+    assert (code, err) == (0, "") and [row.split()[:2] for row in rows] == [
+        ["acme", "0tx"], ["acme", "0rx"], ["operator-b-transit", "0"]]
+    for row in rows:  # columns begin or end where their heads do
+        assert row[head.index("MODE"):].startswith(("transmitter", "receiver", "transceiver"))
+        assert row[:head.index("WINDOW") + 6].endswith("/10") and row[head.index("REASON") - 1] == " "
+    assert rows[0].endswith("  bound") and re.search(r"next attempt in [0-9]+ s$", rows[2])
+    assert len(head) < 140 and re.search(r"[0-9]T[0-9:]{8}Z ", rows[0])
 
 
 # --- peers that are there and are not ----------------------------------------------------------------

@@ -219,6 +219,12 @@ def test_people_see_a_line_each_newest_first(world):
     assert lines[1].endswith(f' acme {STREET} to 1971 none "first{{ \\"quoted\\"\\nline"')
 
 
+def test_that_nothing_has_come_is_said(world):
+    gateway, _ = world.start({"acme": world.scripted()})
+    assert gateway.ctl("mo") == []
+    assert run([BUILD / "pinbindctl", "-s", gateway.admin_path, "mo"]) == (0, "none has come since the start\n", "")
+
+
 @pytest.mark.parametrize("flags", [(), ("--json",)])
 def test_follow_tells_what_is_there_and_what_comes_oldest_first(world, flags):
     smsc = world.scripted()

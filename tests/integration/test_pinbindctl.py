@@ -20,6 +20,9 @@ CTL = BUILD / "pinbindctl"
     (["app", "list", "--account", b"\xff"], "--account: the value is not UTF-8"),
     (["pinkey", "new"], "pinkey: a file is expected"),
     (["pinkey", "newer", "x"], "pinkey: new or add is expected"),
+    (["account"], "account: create or list is expected"),
+    (["--json", "message"], "message: create or list is expected"),
+    (["decode"], "decode: pdu or receipt is expected"),
     ([], "usage: pinbindctl"),
 ])
 def test_wrong_words_are_told_and_ask_nothing(words, said):
