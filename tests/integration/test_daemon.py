@@ -244,14 +244,15 @@ def test_every_log_line_is_one_event(world):
                         line), line
 
 
-def test_the_simulator_serves_a_gateway(world):
+@pytest.mark.parametrize("bind", ["transceiver", "transmitter+receiver"])
+def test_the_simulator_serves_a_gateway(world, bind):
     """pinbind-smsc is what the demo and load tests run against."""
     smsc = Program("sim", [BUILD / "pinbind-smsc", "--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--system-id", "tester",
                            "--password", "s3cretpw", "--receipt-delay-ms", "50"], world.folder)
     world.closing.append(smsc.stop)
     smsc.wait_text('"ev":"listening"', "out")
     port = json.loads(smsc.out().splitlines()[0])["smpp"]
-    gateway, account = world.start({"sim": {"port": port}})
+    gateway, account = world.start({"sim": {"port": port, "bind": bind}})
     to = number()
     sent = account.send(to)
     account.wait_attempt(sent["pinId"], "DELIVERED")
