@@ -99,6 +99,7 @@ static void answered(struct smpp_session *s, struct smpp_entry *e, const struct 
         if (r.outcome == SMPP_REFUSED)
             s->counts.errors++;
         smpp_session_took(s, e);
+        e->throttle_status = 0;
         if (r.outcome == SMPP_ACCEPTED && e->parts && smpp_long_took(e->parts, r.message_id))
             smpp_session_go_on(s, e);
         else

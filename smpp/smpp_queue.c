@@ -30,8 +30,6 @@ struct smpp_entry *smpp_queue_entry(struct smpp_carrier *c)
         LL_DELETE(c->spare, e);
     else if (s)
         e = &s->entries[s->used++];
-    if (e)
-        e->parts = NULL;
     return e;
 }
 
@@ -132,11 +130,14 @@ static struct choice choose(const struct smpp_carrier *c, struct smpp_entry *fir
 static struct smpp_session *heir(const struct smpp_carrier *c)
 {
     struct smpp_session *best = NULL;
+    uint32_t least = UINT32_MAX;
     for (uint32_t i = 0; i < c->n_links; i++) {
         struct smpp_session *s = smpp_carrier_sender(c, i);
-        if (s && s->state == SMPP_BOUND && !s->draining &&
-            (!best || s->window.in_flight < best->window.in_flight))
-            best = s;
+        uint32_t busy = s ? s->window.in_flight + s->n_begun : 0;
+        if (!s || s->state != SMPP_BOUND || s->draining || busy >= least)
+            continue;
+        best = s;
+        least = busy;
     }
     return best;
 }
@@ -236,24 +237,28 @@ static struct smpp_entry *first_in_time(const struct smpp_carrier *c)
     return c->queue && !mono_is_past(c->queue->deadline, mono_now()) ? c->queue : NULL;
 }
 
-/* A pair may lose the leg that brings its receipts: what it has begun goes on elsewhere. */
-static bool has_begun(struct smpp_carrier *c)
+static bool has_begun(const struct smpp_carrier *c)
 {
-    bool any = false;
-    for (uint32_t i = 0; i < c->n_links; i++) {
-        struct smpp_session *s = &c->links[i]->session;
-        any = any || s->begun;
-        if (s->begun && !smpp_carrier_sender(c, i) && heir(c))
-            smpp_session_give_back(s);
-    }
-    return any;
+    for (uint32_t i = 0; i < c->n_links; i++)
+        if (c->links[i]->session.begun)
+            return true;
+    return false;
+}
+
+/* A pair may lose the leg that brings its receipts: what it has begun goes on elsewhere. */
+static void leave_broken_pairs(struct smpp_carrier *c)
+{
+    for (uint32_t i = 0; i < c->n_links; i++)
+        if (c->links[i]->session.begun && !smpp_carrier_sender(c, i) && heir(c))
+            smpp_session_give_back(&c->links[i]->session);
 }
 
 void smpp_queue_pump(struct smpp_carrier *c)
 {
     struct choice next;
-    if (!has_begun(c) && !c->queue)
+    if (!c->queue && !has_begun(c))
         return;
+    leave_broken_pairs(c);
     expire(c);
     while (!c->freed && (next = choose(c, first_in_time(c))).session) {
         struct smpp_entry *e = next.entry;

@@ -454,15 +454,15 @@ static void q43_an_overdue_answer_is_in_doubt_and_a_late_one_is_told_apart(void 
     assert_int_equal(n_outcomes, 1);
 }
 
-/* Two parts, the first of which was accepted. */
+/* Three parts, the first of which was accepted. */
 static struct smpp_entry *begun_entry(void)
 {
-    char text[200];
+    char text[400];
     struct smpp_message m = {.destination = "38591234567",
                              .text = memset(text, 'x', sizeof text),
                              .text_len = sizeof text,
                              .deadline = mono_add_ms(mono_now(), 60000),
-                             .max_segments = 2};
+                             .max_segments = 3};
     assert_int_equal(smpp_entry_fill(&entries[0], &config.o, &m, &references), 0);
     entries[0].parts->next = 1;
     return &entries[0];
@@ -486,6 +486,24 @@ static void a_later_part_that_was_not_written_stays_with_its_bind(void **state)
     UNTIL(base, n_backs == 2); /* until the bind is lost */
     assert_null(s.begun);
     smpp_long_free(e->parts);
+}
+
+static void a_throttle_of_one_part_is_forgotten_by_the_next(void **state)
+{
+    (void)state;
+    bound(OPTIONS(.window = 1, .throttle_ms = 5));
+    struct smpp_entry *e = begun_entry();
+    assert_int_equal(smpp_session_send(&s, e), 0);
+    PEER_SAY0(&peer, SUBMIT_RESP, 0x58, peer_expect(&peer, SUBMIT, 0).sequence);
+    UNTIL(base, smpp_session_room(&s, e) == 1);
+    assert_ptr_equal(s.begun, e);
+    assert_int_equal(e->throttle_status, 0x58);
+    assert_int_equal(smpp_session_send(&s, smpp_session_release(&s, e)), 0);
+    PEER_SAYS(&peer, SUBMIT_RESP, 0, peer_expect(&peer, SUBMIT, 0).sequence, "two");
+    UNTIL(base, s.begun == e);
+    assert_int_equal(e->parts->next, 2);
+    assert_int_equal(e->throttle_status, 0);
+    smpp_long_free(smpp_session_release(&s, e)->parts);
 }
 
 static void a_part_sent_while_draining_gets_no_time_of_its_own(void **state)
@@ -1087,6 +1105,7 @@ int main(void)
         T(q42_answers_that_nothing_waits_for_are_counted_and_ignored),
         T(q43_an_overdue_answer_is_in_doubt_and_a_late_one_is_told_apart),
         T(a_later_part_that_was_not_written_stays_with_its_bind),
+        T(a_throttle_of_one_part_is_forgotten_by_the_next),
         T(a_part_sent_while_draining_gets_no_time_of_its_own),
         T(q60_submits_of_one_turn_leave_together_behind_control_pdus),
         T(q45_a_lost_connection_leaves_sent_submits_in_doubt),
