@@ -1,12 +1,12 @@
 # pinbind: everything is built into $(B); see README.md for the two commands that matter.
 #
-#   make            the programs            make lint       the laws of the house
-#   make check      lint, unit, integration make asan       the same tests under ASan and UBSan
-#   make valgrind   unit tests              make fuzz       each target FUZZ_SECONDS
-#   make bench      measurements            make cover      line coverage of the tests
-#   make soak       SOAK_MESSAGES against peers that misbehave
-#   make interop    the demo's pages in Chromium
-#   make demo       the first run           make install    DESTDIR, PREFIX
+#   make            the programs             make demo        the first run
+#   make check      lint, unit, integration  make lint        the laws of the house
+#   make unit       every part by itself     make integration the daemon and real peers
+#   make asan       under ASan and UBSan     make valgrind    the unit tests
+#   make fuzz       each FUZZ_SECONDS        make soak        SOAK_MESSAGES, peers that misbehave
+#   make bench      measurements             make cover       line coverage of the tests
+#   make interop    the pages in Chromium    make install     DESTDIR, PREFIX
 
 ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from procs import BUILD, run
+from procs import BUILD, ROOT, run
 from world import SANITIZERS
 
 GOOD = """\
@@ -111,6 +111,23 @@ def check(folder, text):
     path.write_text(text)
     path.chmod(0o600)
     return run([BUILD / "pinbindd", "-t", "-c", path], env={**os.environ, **SANITIZERS})
+
+
+README = (ROOT / "README.md").read_text()
+CARRIERS = re.findall(r'^```\n(carrier "(\w+)" \{\n.*?\n\}\n)```$', README, re.M | re.S)
+
+
+@pytest.mark.parametrize("text, name", CARRIERS, ids=[name for _, name in CARRIERS])
+def test_a_carrier_that_the_readme_shows_is_good(folder, text, name):
+    (folder / f"{name}.pass").write_text("secretpw\n")
+    (folder / f"{name}.pass").chmod(0o600)
+    before, rest = GOOD.split('carrier "acme"')
+    code, out, err = check(folder, before + text + rest[rest.index("route"):].replace('"acme"', f'"{name}"'))
+    assert code == 0, out + err
+
+
+def test_the_readme_shows_carriers():
+    assert [name for _, name in CARRIERS] == ["alpha", "beta", "gamma", "osmo"]
 
 
 def test_the_good_one_is_good(folder):
