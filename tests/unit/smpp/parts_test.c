@@ -466,7 +466,7 @@ static void the_references_of_parts_count_on(void **state)
 
 /* --- when a part does not go as it should --- */
 
-static void a_throttled_part_is_tried_again_alone(void **state)
+static void q37_a_throttled_part_is_tried_again_alone(void **state)
 {
     (void)state;
     bound(WITH(.window = 1, .throttle_ms = 10));
@@ -517,7 +517,7 @@ static void a_first_part_that_is_throttled_for_good_says_so(void **state)
     assert_int_equal(fates[0].r.outcome, SMPP_THROTTLED_OUT);
 }
 
-static void a_throttled_part_does_not_keep_a_bind_from_asking_with_another_message(void **state)
+static void q38_a_throttled_part_does_not_keep_a_bind_from_asking_with_another_message(void **state)
 {
     (void)state;
     bound(WITH(.window = 1, .throttle_ms = 10));
@@ -554,7 +554,7 @@ static void a_refused_part_ends_the_message(void **state)
     nothing_more_is_sent();
 }
 
-static void a_part_without_an_answer_leaves_the_message_in_doubt(void **state)
+static void q43_a_part_without_an_answer_leaves_the_message_in_doubt(void **state)
 {
     (void)state;
     bound(WITH(.response_timeout_ms = 500));
@@ -576,7 +576,7 @@ static void a_part_without_an_answer_leaves_the_message_in_doubt(void **state)
     nothing_more_is_sent();
 }
 
-static void a_connection_lost_with_a_part_under_way_leaves_the_message_in_doubt(void **state)
+static void q45_a_connection_lost_with_a_part_under_way_leaves_the_message_in_doubt(void **state)
 {
     (void)state;
     bound(WITH(.window = 1));
@@ -592,7 +592,7 @@ static void a_connection_lost_with_a_part_under_way_leaves_the_message_in_doubt(
     nothing_more_is_sent();
 }
 
-static void parts_without_an_id_have_none(void **state)
+static void q08_parts_without_an_id_have_none(void **state)
 {
     (void)state;
     bound(WITH(.window = 1));
@@ -612,7 +612,7 @@ static void parts_without_an_id_have_none(void **state)
 
 /* --- waiting between parts --- */
 
-static void parts_are_paced_as_segments(void **state)
+static void q39_parts_are_paced_as_segments(void **state)
 {
     (void)state;
     bound(WITH(.window = 5, .rate = 10));
@@ -626,7 +626,7 @@ static void parts_are_paced_as_segments(void **state)
     assert_in_range(mono_diff_ms(mono_now(), start), 320, 5000); /* 110 ms each */
 }
 
-static void a_payload_costs_what_it_takes_on_the_air(void **state)
+static void q39_a_payload_costs_what_it_takes_on_the_air(void **state)
 {
     (void)state;
     bound(WITH(.window = 5, .rate = 10, .long_message = SMPP_LONG_PAYLOAD));
@@ -993,16 +993,16 @@ int main(void)
         TEST(a_payload_takes_1024_octets),
         TEST(each_pair_of_addresses_counts_its_own_references),
         TEST(the_references_of_parts_count_on),
-        TEST(a_throttled_part_is_tried_again_alone),
+        TEST(q37_a_throttled_part_is_tried_again_alone),
         TEST(a_part_that_is_throttled_for_good_leaves_the_message_in_doubt),
         TEST(a_first_part_that_is_throttled_for_good_says_so),
-        TEST(a_throttled_part_does_not_keep_a_bind_from_asking_with_another_message),
+        TEST(q38_a_throttled_part_does_not_keep_a_bind_from_asking_with_another_message),
         TEST(a_refused_part_ends_the_message),
-        TEST(a_part_without_an_answer_leaves_the_message_in_doubt),
-        TEST(a_connection_lost_with_a_part_under_way_leaves_the_message_in_doubt),
-        TEST(parts_without_an_id_have_none),
-        TEST(parts_are_paced_as_segments),
-        TEST(a_payload_costs_what_it_takes_on_the_air),
+        TEST(q43_a_part_without_an_answer_leaves_the_message_in_doubt),
+        TEST(q45_a_connection_lost_with_a_part_under_way_leaves_the_message_in_doubt),
+        TEST(q08_parts_without_an_id_have_none),
+        TEST(q39_parts_are_paced_as_segments),
+        TEST(q39_a_payload_costs_what_it_takes_on_the_air),
         TEST(a_payload_waits_for_a_full_bucket_and_holds_up_what_is_behind),
         TEST(a_begun_message_goes_on_ahead_of_all_others),
         TEST(parts_go_over_the_bind_of_the_first_one),

@@ -495,7 +495,7 @@ static void q14_tlvs_alone_make_a_receipt(void **state)
     ASSERT_STR(r.stat, "UNDELIV");
 }
 
-static void the_reference_of_the_submit_is_told(void **state)
+static void qf10_the_reference_of_the_submit_is_told(void **state)
 {
     (void)state;
     struct smpp_receipt r;
@@ -881,7 +881,7 @@ int main(void)
         cmocka_unit_test(q12_an_acknowledgement_of_the_handset_is_a_receipt_only_with_id_and_stat),
         cmocka_unit_test(q13_a_text_alone_makes_a_receipt_only_by_option),
         cmocka_unit_test(q14_tlvs_alone_make_a_receipt),
-        cmocka_unit_test(the_reference_of_the_submit_is_told),
+        cmocka_unit_test(qf10_the_reference_of_the_submit_is_told),
         cmocka_unit_test(q31_states_0_and_9_are_taken_and_what_is_beyond_is_unknown),
         cmocka_unit_test(q18_the_text_may_be_in_message_payload),
         cmocka_unit_test(q29_network_error_code_is_err_where_the_text_has_none),
