@@ -175,6 +175,8 @@ install: all
 	install -D -t $(DESTDIR)$(PREFIX)/bin $(B)/pinbindctl $(B)/pinbind-smsc
 	for m in $(wildcard man/*.[1-8]); do \
 	    install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${m##*.} $$m || exit 1; done
+	for d in README.md NEWS.md smpp/quirks.md; do \
+	    install -D -m 644 $$d $(DESTDIR)$(PREFIX)/share/doc/pinbind/$$d || exit 1; done
 	for c in $(wildcard conf/*.conf); do \
 	    install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/pinbind/examples $$c || exit 1; done
 	for u in $(wildcard systemd/*); do \

@@ -446,6 +446,7 @@ def test_every_line_that_the_demo_prints_works_when_pasted(demo):
     assert len(re.findall(r"^Your code is \d+$", done.stdout, re.M)) == 2, done.stdout
     assert re.search(r"^verified\n1$", done.stdout, re.M) and "VERIFIED" in done.stdout
     assert "BOUND" in done.stdout and "pinbind_bind_state" in done.stdout
+    assert done.stdout.endswith("simulator/0: unbinds, then binds\n")
     assert not done.stderr, done.stderr
     for url in re.findall(r"http://\S+/(?=  )", said):
         assert requests.get(url, timeout=5).status_code == 200
