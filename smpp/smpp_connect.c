@@ -126,6 +126,7 @@ static void number_connection(struct smpp_session *s)
 {
     s->serial = ++last_serial;
     s->mute_since.us = 0;
+    s->unbind_sequence = 0;
     smpp_window_reset(&s->window);
 }
 

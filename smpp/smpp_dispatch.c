@@ -188,7 +188,7 @@ static void on_unbind(struct smpp_session *s, const struct smpp_pdu *pdu)
 
 static void on_unbind_resp(struct smpp_session *s, const struct smpp_pdu *pdu)
 {
-    if (pdu->sequence_number == s->unbind_sequence)
+    if (s->unbind_sequence && pdu->sequence_number == s->unbind_sequence)
         smpp_session_end(s, SMPP_END_STOPPED, "unbound", pdu->command_status);
     else
         unexpected(s, pdu);

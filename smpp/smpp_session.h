@@ -92,7 +92,7 @@ struct smpp_session {
     struct smpp_address address;
     struct smpp_lookup *lookup;
     struct smpp_conn *conn;
-    uint32_t bind_sequence, unbind_sequence;
+    uint32_t bind_sequence, unbind_sequence; /* of this connection; 0: not asked */
 
     struct event *timer;
     struct mono timer_at;    /* us 0: not armed */

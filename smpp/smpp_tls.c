@@ -1,5 +1,6 @@
 #include "smpp/smpp_tls.h"
 
+#include "base/buf.h"
 #include "base/certificate.h"
 #include "base/result.h"
 #include "base/secret.h"
@@ -13,7 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define CHUNK 4096 /* octets: no more are in doubt when a connection ends that was blocked */
+#define CHUNK     4096 /* octets: no more are in doubt when a connection ends that was blocked */
+#define NAME_SIZE 256  /* a domain name has 253 octets at most, and a dot */
 
 struct smpp_tls {
     SSL *ssl;
@@ -69,8 +71,15 @@ SSL_CTX *smpp_tls_context(const struct smpp_carrier_options *o, char *why, size_
 
 /* --- one connection --- */
 
-static bool expect_name(SSL *ssl, const char *name)
+/* The dot that ends a full domain name is DNS's: neither certificates nor SNI have it. */
+static bool expect_name(SSL *ssl, const char *dialled)
 {
+    char name[NAME_SIZE];
+    size_t len = strlen(dialled);
+    if (!str_copy(name, sizeof name, dialled))
+        return false;
+    if (len > 1 && name[len - 1] == '.')
+        name[len - 1] = 0;
     if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1)
         return true;
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);

@@ -497,7 +497,7 @@ static void judge_asks(void)
         MUST(s->seen <= asks[i].is_accepted);
         if (!asks[i].is_accepted)
             continue;
-        MUST(asks[i].asked != SMPP_ASK_DONE || s->taken);
+        MUST(asks[i].asked != SMPP_ASK_DONE || s->taken || has_guessed());
         MUST(asks[i].asked != SMPP_ASK_NOT_SENT || !s->seen);
     }
 }
@@ -509,13 +509,13 @@ static void judge(void)
         const struct message *m = &messages[i];
         const struct msg_seen *s = &peer.seen[i];
         MUST(s->seen == 0 || m->is_accepted);
-        MUST(s->seen <= m->segments + s->refused);
-        if (!m->is_accepted)
+        MUST(s->seen <= m->segments + s->refused || has_guessed());
+        MUST(!m->is_accepted || m->outcome != SMPP_NOT_SENT || s->seen == 0);
+        if (!m->is_accepted || has_guessed())
             continue;
         MUST(m->outcome != SMPP_ACCEPTED || s->taken >= m->parts);
         MUST(m->outcome != SMPP_REFUSED || s->refused);
         MUST(m->outcome != SMPP_THROTTLED_OUT || s->refused);
-        MUST(m->outcome != SMPP_NOT_SENT || s->seen == 0);
     }
 }
 

@@ -52,6 +52,7 @@ struct asked {
 /* An answer that the peer wrote, perhaps before it had read the request. */
 struct told {
     uint32_t id, status, sequence;
+    bool is_known; /* the request */
 };
 
 struct line {
@@ -195,11 +196,12 @@ static inline bool is_bind(uint32_t id)
 }
 
 /* What the answer does to the request that it bears the number of. */
-static void apply(struct line *l, const struct asked *a, const struct told *r)
+static void apply(struct line *l, const struct asked *a, struct told *r)
 {
     bool is_answer = r->id == (RESP | a->id);
     if (a->sequence != r->sequence)
         return;
+    r->is_known = true;
     if (a->id == SUBMIT && is_answer && r->status == 0)
         peer.seen[a->msg].taken++;
     else if (a->id == SUBMIT && (is_answer || r->id == NACK))
@@ -287,9 +289,10 @@ static size_t walk_pdu(struct line *l, const uint8_t *p, size_t len)
 static void note_answer(struct line *l, const struct told *r)
 {
     MUST(l->n_told < ASKED_MAX);
-    l->told[l->n_told++] = *r;
+    l->told[l->n_told] = *r;
     for (size_t i = 0; i < l->n_theirs; i++)
-        apply(l, &l->theirs[i], r);
+        apply(l, &l->theirs[i], &l->told[l->n_told]);
+    l->n_told++;
 }
 
 static void note_request(struct line *l, uint32_t id, uint32_t sequence)
@@ -309,7 +312,7 @@ static void note_written(struct line *l)
         if (l->is_broken || l->tx_sent - l->tx_walked < pdu)
             return;
         if (get32(p + 4) & RESP)
-            note_answer(l, &(struct told){get32(p + 4), get32(p + 8), get32(p + 12)});
+            note_answer(l, &(struct told){get32(p + 4), get32(p + 8), get32(p + 12), false});
         else
             note_request(l, get32(p + 4), get32(p + 12));
         l->tx_walked += pdu;
@@ -405,6 +408,16 @@ static inline bool line_move(struct line *l)
     if (!l->is_over)
         moved |= line_send(l);
     return moved;
+}
+
+/* An answer to a request that never came whole: nobody can tell what it was to. */
+static inline bool has_guessed(void)
+{
+    for (size_t i = 0; i < peer.n_lines; i++)
+        for (size_t n = 0; n < peer.lines[i].n_told; n++)
+            if (!peer.lines[i].told[n].is_known)
+                return true;
+    return false;
 }
 
 #endif

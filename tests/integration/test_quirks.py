@@ -116,7 +116,7 @@ def test_q58_after_an_unbind_in_mid_flow_the_rest_goes_over_the_next_bind(world)
     assert smsc.events("resp", cmd="unbind_resp", st=0) and binds(smsc) >= 2
 
 
-@pytest.mark.parametrize("options", [(), ("--shuffle",), ("--dlr-first",)], ids=["plain", "q44-shuffle", "q06-dlr-first"])
+@pytest.mark.parametrize("options", [(), ("--shuffle",), ("--dlr-first",)], ids=["plain", "shuffle", "dlr-first"])
 def test_q39_a_window_of_the_peer_is_kept_under_load(world, options):
     smsc = world.node("smsc", "--window", "3", "--resp-delay", "20", *options)
     gateway, account = world.start({"acme": {"port": smsc.port, "window": 3}}, top={"send_deadline_ms": 20000})

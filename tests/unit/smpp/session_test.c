@@ -603,6 +603,45 @@ static void q58_a_peer_that_unbinds_and_does_not_close_is_closed(void **state)
     assert_int_equal(outcomes[0].outcome, SMPP_UNKNOWN);
 }
 
+/* Nothing of ours was asked: neither 0 nor the number of an unbind of long ago. */
+static void q58_an_unbind_resp_to_nothing_ends_nothing(void **state)
+{
+    (void)state;
+    bound(OPTIONS(.window = 3));
+    submit(0);
+    uint32_t sequence = peer_expect(&peer, SUBMIT, 0).sequence;
+    PEER_SAY0(&peer, UNBIND, 0, 5);
+    peer_expect(&peer, UNBOUND, 0);
+    PEER_SAY0(&peer, UNBOUND, 0, 0);
+    peer_sync(&peer);
+    assert_int_equal(s.state, SMPP_UNBINDING);
+    PEER_SAYS(&peer, SUBMIT_RESP, 0, sequence, "a");
+    UNTIL(base, n_outcomes == 1);
+    assert_int_equal(outcomes[0].outcome, SMPP_ACCEPTED);
+}
+
+static void q58_the_number_of_an_unbind_is_forgotten_with_its_connection(void **state)
+{
+    (void)state;
+    bound(OPTIONS(.window = 3));
+    smpp_session_drain(&s);
+    uint32_t sequence = peer_expect(&peer, UNBIND, 0).sequence;
+    s.stopping = false; /* it is wanted again */
+    PEER_SAY0(&peer, UNBOUND, 0, sequence);
+    UNTIL(base, s.state == SMPP_IDLE);
+    smpp_session_start(&s, "127.0.0.1", 0);
+    PEER_SAYS(&peer, BIND_RESP, 0, peer_expect(&peer, BIND, 0).sequence, "smsc");
+    UNTIL(base, s.state == SMPP_BOUND);
+    submit(0);
+    assert_int_equal(peer_expect(&peer, SUBMIT, 0).sequence, sequence);
+    PEER_SAY0(&peer, UNBIND, 0, 5);
+    peer_expect(&peer, UNBOUND, 0);
+    PEER_SAY0(&peer, 0x80000000, 8, sequence);
+    UNTIL(base, n_outcomes == 1);
+    assert_int_equal(outcomes[0].outcome, SMPP_REFUSED);
+    assert_int_equal(s.state, SMPP_UNBINDING);
+}
+
 static void q58_draining_waits_for_the_window_then_unbinds(void **state)
 {
     (void)state;
@@ -1112,6 +1151,8 @@ int main(void)
         T(what_was_not_written_when_the_end_came_goes_back),
         T(q58_an_unbind_of_the_peer_is_answered_and_sending_stops),
         T(q58_a_peer_that_unbinds_and_does_not_close_is_closed),
+        T(q58_an_unbind_resp_to_nothing_ends_nothing),
+        T(q58_the_number_of_an_unbind_is_forgotten_with_its_connection),
         T(q58_draining_waits_for_the_window_then_unbinds),
         T(q58_draining_is_bounded_when_the_peer_answers_nothing),
         T(draining_before_the_bind_is_up_closes_at_once),

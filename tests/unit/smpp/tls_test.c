@@ -257,6 +257,8 @@ static void only_a_chain_and_a_name_that_fit_are_believed(void **state)
     } cases[] = {
         {"smsc.example.net", "DNS:smsc.example.net", 0, DAY, "", "smsc.example.net"},
         {"smsc.example.net", "DNS:*.example.net", 0, DAY, "", "smsc.example.net"},
+        {"smsc.example.net.", "DNS:smsc.example.net", 0, DAY, "", "smsc.example.net"},
+        {"smsc.example.net.", "DNS:smsc.example.org", 0, DAY, "hostname mismatch", ""},
         {"127.0.0.1", "IP:127.0.0.1", 0, DAY, "", ""},
         {"::1", "IP:::1", 0, DAY, "", ""},
         {"smsc.example.net", "DNS:s*.example.net", 0, DAY, "hostname mismatch", ""},
