@@ -34,6 +34,7 @@ struct admin_server {
     uint32_t n_conns;
 };
 
+/* One request at a time: the next one when the answer is with the kernel. */
 static void read_cb(struct bufferevent *bev, void *arg);
 
 static void conn_free_cb(void *arg)
@@ -73,7 +74,6 @@ static void finish(struct admin_request *r, json_t *answer)
         evbuffer_add_printf(out, "%s\n", text);
         secret_wipe(text, strlen(text)); /* a key that was just made */
         free(text);
-        bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
     } else {
         conn_end(c);
     }
@@ -138,7 +138,7 @@ static void read_cb(struct bufferevent *bev, void *arg)
 {
     struct admin_conn *c = arg;
     struct evbuffer *in = bufferevent_get_input(bev);
-    if (c->is_dead || c->request)
+    if (c->is_dead || c->request || evbuffer_get_length(bufferevent_get_output(bev)) > 0)
         return;
     size_t len;
     char *line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF);
@@ -178,7 +178,7 @@ static void accept_cb(struct evconnlistener *l, evutil_socket_t fd, struct socka
     c->server = s;
     DL_APPEND(s->conns, c);
     s->n_conns++;
-    bufferevent_setcb(c->bev, read_cb, NULL, event_cb, c);
+    bufferevent_setcb(c->bev, read_cb, read_cb, event_cb, c);
     bufferevent_set_timeouts(c->bev, &idle, &idle);
     bufferevent_setwatermark(c->bev, EV_READ, 0, LINE_MAX_BYTES + 1);
     bufferevent_enable(c->bev, EV_READ | EV_WRITE);

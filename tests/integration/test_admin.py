@@ -128,3 +128,28 @@ def test_what_pinbindctl_would_not_send_is_refused(running):
             s.sendall(json.dumps({"command": "app create", "options": options}).encode() + b"\n")
             answer = json.loads(s.makefile().readline() or "null")
         assert answer and not answer["ok"] and answer["code"] == "BAD_REQUEST", (options, answer)
+
+
+def resident_kib(gateway):
+    return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{gateway.program.pid}/status").read())[1])
+
+
+def test_who_asks_without_reading_is_not_answered_ahead(running):
+    gateway, _ = running
+    count = 2500
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as other:
+        for s in (busy, other):
+            s.settimeout(10 * SLOW)
+            s.connect(str(gateway.admin_path))
+        before = resident_kib(gateway)
+        busy.sendall(b'{"command":"config"}\n' * count)
+        lines = other.makefile()
+        for _ in range(count):  # so many turns of the loop at least
+            other.sendall(b'{"command":"binds"}\n')
+            assert json.loads(lines.readline())["ok"]
+        grown = resident_kib(gateway) - before
+        answers = busy.makefile()
+        first = answers.readline()
+        assert json.loads(first)["ok"] and len(first) * count > 8 << 20
+        assert grown < 4096, grown
+        assert all(answers.readline() == first for _ in range(count - 1))
