@@ -464,6 +464,50 @@ static void reading_goes_on_after_a_pause(void **state)
     }
 }
 
+static void server_says_a_header(void)
+{
+    uint8_t header[16];
+    put_header(header, sizeof header);
+    server_says(header, sizeof header);
+}
+
+/* The peer asks for new keys, which has us write while we read. */
+static void q66_new_keys_in_mid_flow_are_taken(void **state)
+{
+    uint8_t last = 0;
+    (void)state;
+    open_up();
+    for (unsigned i = 1; i <= 20; i++) {
+        assert_int_equal(SSL_key_update(server, SSL_KEY_UPDATE_REQUESTED), 1);
+        server_says_a_header();
+        UNTIL_TURNS(n_frames == i);
+        assert_int_equal(commit_data(2), 2);
+        assert_int_equal(server_reads(200, &last), 200);
+    }
+    assert_int_equal(n_lost, 0);
+}
+
+static void q66_nothing_is_renegotiated(void **state)
+{
+    (void)state;
+    dial("smsc.example.net", make_cert("DNS:smsc.example.net", 0, DAY));
+    SSL_set_max_proto_version(server, TLS1_2_VERSION);
+    shake_hands();
+    assert_int_equal(n_open, 1);
+    assert_string_equal(smpp_tls_version(conn->tls), "TLSv1.2");
+    server_says_a_header();
+    UNTIL_TURNS(n_frames == 1);
+    assert_int_equal(SSL_renegotiate(server), 1);
+    SSL_do_handshake(server);
+    for (int i = 0; i < 50; i++) {
+        uint8_t octets[16];
+        SSL_read(server, octets, sizeof octets);
+        turn();
+    }
+    assert_true(SSL_renegotiate_pending(server));
+    assert_int_equal(n_frames, 1);
+}
+
 static void the_end_by_the_peer_is_told_once(void **state)
 {
     (void)state;
@@ -505,6 +549,8 @@ int main(void)
         T(no_more_than_a_chunk_is_between_us_and_the_kernel),
         T(octets_that_openssl_holds_are_read_without_the_socket),
         T(reading_goes_on_after_a_pause),
+        T(q66_new_keys_in_mid_flow_are_taken),
+        T(q66_nothing_is_renegotiated),
         T(the_end_by_the_peer_is_told_once),
         T(our_end_is_told_to_the_peer),
         T(octets_that_are_no_record_end_it),
