@@ -266,8 +266,10 @@ void smpp_queue_pump(struct smpp_carrier *c)
             smpp_session_release(next.session, e);
         else
             dequeue(c, e);
-        if (give(c, next.session, e) != 0)
-            finish_unsent(c, e, "cannot be encoded");
+        if (give(c, next.session, e) == 0)
+            continue;
+        finish_unsent(c, e, "cannot be encoded");
+        smpp_session_unbind_when_empty(next.session);
     }
     arm(c);
 }

@@ -186,6 +186,7 @@ void smpp_session_give_back(struct smpp_session *s)
 {
     while (s->begun)
         s->env.ops->back_cb(s->env.owner, smpp_session_release(s, s->begun));
+    smpp_session_unbind_when_empty(s);
 }
 
 struct mono smpp_session_begun_due(const struct smpp_session *s)

@@ -303,6 +303,52 @@ static void q63_a_pair_of_which_the_transmitter_is_away_goes_down(void **state)
     UNTIL(base, info_of(1).state == SMPP_IDLE);
 }
 
+/* Of two parts. */
+static int submit_long(void)
+{
+    char text[200];
+    memset(text, 'a', sizeof text);
+    struct smpp_message m = {.destination = "38591234567",
+                             .text = text,
+                             .text_len = sizeof text,
+                             .max_segments = 2,
+                             .deadline = mono_add_ms(mono_now(), 60000)};
+    return smpp_submit(carrier, &m, on_outcome, NULL);
+}
+
+/* The one of two that is told something. */
+static struct peer *told(struct peer *two[2])
+{
+    UNTIL(base, peer_has_pdu(two[0]) || peer_has_pdu(two[1]));
+    return two[peer_has_pdu(two[0]) ? 0 : 1];
+}
+
+static void q63_a_pair_restarts_though_it_had_begun_a_message(void **state)
+{
+    (void)state;
+    struct peer *tx[2], *rx[2];
+    make(WITH(.mode = SMPP_PAIR, .binds = 2, .rate_per_bind = 1));
+    for (int i = 0; i < 2; i++) {
+        tx[i] = leg_bound(BIND_TX);
+        rx[i] = leg_bound(BIND_RX);
+    }
+    UNTIL(base, info_of(0).is_up && info_of(2).is_up);
+    assert_int_equal(submit_long(), 0);
+    uint32_t row = info_of(0).submits ? 0 : 2;
+    struct peer *first = told(tx);
+    answer_submit(first);
+    UNTIL(base, info_of(row).in_flight == 0);
+    acts(row, SMPP_BIND_RESTART, "unbinds, then binds");
+    acts(row + 1, SMPP_BIND_RESTART, "unbinds, then binds");
+    answer_unbind(told(rx));
+    answer_unbind(first);
+    answer_submit(first == tx[0] ? tx[1] : tx[0]);
+    UNTIL(base, n_accepted == 1);
+    leg_bound(BIND_RX);
+    leg_bound(BIND_TX);
+    UNTIL(base, info_of(row).is_up);
+}
+
 /* --- with updates and drains --- */
 
 static void an_update_leaves_down_what_is_down(void **state)
@@ -377,6 +423,7 @@ int main(void)
         T(restart_begins_an_attempt_anew),
         T(q63_the_receiver_of_a_pair_goes_down_after_its_transmitter),
         T(q63_a_pair_of_which_the_transmitter_is_away_goes_down),
+        T(q63_a_pair_restarts_though_it_had_begun_a_message),
         T(an_update_leaves_down_what_is_down),
         T(the_next_carrier_of_the_name_inherits_what_is_down),
         T(a_carrier_that_drains_takes_no_orders),

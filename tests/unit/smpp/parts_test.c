@@ -936,6 +936,24 @@ static void a_begun_message_keeps_its_form_when_the_carrier_changes(void **state
     assert_int_equal(p.tlvs_len, 6 + 16);
 }
 
+static void a_part_that_cannot_be_encoded_does_not_keep_a_bind_from_going_down(void **state)
+{
+    (void)state;
+    struct smpp_carrier_options o = WITH(.window = 1);
+    bound(o);
+    assert_int_equal(submit_long(0, 2), 0);
+    struct part p = expect_udh(1, 2);
+    smpp_carrier_act(carrier, 0, SMPP_BIND_DOWN);
+    o.dest_ton = 99; /* libsmpp34 knows none */
+    assert_int_equal(smpp_carrier_prepare(carrier, &o), 0);
+    smpp_carrier_update(carrier);
+    took(&p, "one");
+    UNTIL(base, n_done == 1);
+    assert_int_equal(fates[0].r.outcome, SMPP_UNKNOWN);
+    assert_string_equal(fates[0].r.reason, "cannot be encoded");
+    peer_expect(&peer, 0x00000006, 0); /* unbind */
+}
+
 static void a_carrier_freed_between_parts_leaves_the_message_in_doubt(void **state)
 {
     (void)state;
@@ -1018,6 +1036,7 @@ int main(void)
         TEST(a_throttled_part_goes_out_though_its_carrier_drains),
         TEST(parts_that_wait_do_not_hold_up_the_end_of_a_drain),
         TEST(a_begun_message_keeps_its_form_when_the_carrier_changes),
+        TEST(a_part_that_cannot_be_encoded_does_not_keep_a_bind_from_going_down),
         TEST(a_carrier_freed_between_parts_leaves_the_message_in_doubt),
         TEST(a_callback_may_submit_a_long_message),
     };
