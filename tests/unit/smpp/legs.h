@@ -25,7 +25,7 @@ static RIG_UNUSED void leg_open(struct peer *p, int fd)
 {
     *p = (struct peer){.base = base, .fd = fd, .listen_fd = -1};
     fcntl(fd, F_SETFL, O_NONBLOCK);
-    p->in = malloc(65536);
+    p->in = malloc(PEER_BUFFER);
     p->ev_read = event_new(base, fd, EV_READ | EV_PERSIST, peer_read_cb, p);
     event_add(p->ev_read, NULL);
 }
