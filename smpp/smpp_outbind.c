@@ -79,6 +79,17 @@ static bool is_known(const struct smpp_outbind *o, const struct smpp_pdu *pdu)
     return same_id && same_password;
 }
 
+/* Not ours before the call: the carrier may be drained or freed in a callback of the session. */
+static bool hand_over(struct guest *g)
+{
+    struct smpp_conn *conn = g->conn;
+    g->conn = NULL;
+    bool taken = g->door->env.take_cb(g->door->env.arg, conn, g->peer);
+    if (!taken)
+        g->conn = conn;
+    return taken;
+}
+
 static void frame_cb(void *arg, const struct smpp_frame *frame)
 {
     struct guest *g = arg;
@@ -89,10 +100,9 @@ static void frame_cb(void *arg, const struct smpp_frame *frame)
         result = SMPP_GUEST_NO_OUTBIND;
     else if (!is_known(o, &pdu))
         result = SMPP_GUEST_CREDENTIALS;
-    else if (!o->env.take_cb(o->env.arg, g->conn, g->peer))
+    else if (!hand_over(g))
         result = SMPP_GUEST_NOT_AWAITED;
-    if (g->conn) /* else the carrier was drained or freed in the callback */
-        leave(g, result);
+    leave(g, result);
 }
 
 static void nothing_cb(void *arg)

@@ -359,6 +359,27 @@ static void q64_a_drain_closes_the_door_and_sends_guests_away(void **state)
     assert_false(can_dial(&fd));
 }
 
+static void drain_when_binding(void *arg, const struct smpp_bind_event *event)
+{
+    (void)arg;
+    if (event->to == SMPP_BINDING)
+        smpp_carrier_drain(carrier, on_drained, NULL);
+}
+
+static void q64_a_carrier_may_be_drained_where_it_takes_a_guest(void **state)
+{
+    (void)state;
+    const struct smpp_events events = {.state_cb = drain_when_binding};
+    struct smpp_carrier_options o = DIALLED(.mode = SMPP_RECEIVER);
+    carrier = smpp_carrier_new(base, reap, NULL, &o, &events);
+    assert_non_null(carrier);
+    UNTIL(base, info_of(0).awaits_outbind);
+    struct peer *p = outbind(RIGHT, RIGHT_SIZE);
+    UNTIL(base, n_drained == 1 && p->eof);
+    assert_int_equal(guests(SMPP_GUEST_TAKEN), 1);
+    assert_int_equal(guests(SMPP_GUEST_NOT_AWAITED), 0);
+}
+
 static void q64_a_carrier_that_is_freed_with_guests_leaves_nothing(void **state)
 {
     (void)state;
@@ -448,6 +469,7 @@ int main(void)
         T(q64_a_guest_that_leaves_makes_room),
         T(q64_a_bind_that_was_refused_waits_its_time_before_it_is_taken_again),
         T(q64_a_drain_closes_the_door_and_sends_guests_away),
+        T(q64_a_carrier_may_be_drained_where_it_takes_a_guest),
         T(q64_a_carrier_that_is_freed_with_guests_leaves_nothing),
         T(q64_a_port_that_is_taken_is_tried_again),
         T(q64_nobody_listens_where_it_is_not_configured),
