@@ -196,6 +196,7 @@ void smpp_session_unbind_when_empty(struct smpp_session *s)
 {
     if (s->state != SMPP_BOUND || !s->draining || s->window.in_flight > 0 || s->begun)
         return;
+    smpp_session_pull_back(s); /* asks: the unbind overtakes what has not left */
     s->unbind_sequence = smpp_window_sequence(&s->window);
     smpp_session_reply(s, SMPP_UNBIND, 0, s->unbind_sequence);
     smpp_session_set_state(s, SMPP_UNBINDING, s->unbind_reason, 0);
@@ -217,10 +218,12 @@ void smpp_session_unbind(struct smpp_session *s, const char *reason)
     s->draining = true;
     s->unbind_reason = reason;
     smpp_session_arm(s);
-    if (s->state == SMPP_BOUND)
+    if (s->state == SMPP_BOUND) {
         smpp_session_unbind_when_empty(s);
-    else if (s->state != SMPP_UNBINDING && s->state != SMPP_IDLE)
+        s->env.ops->room_cb(s->env.owner); /* other binds may take asks that came back */
+    } else if (s->state != SMPP_UNBINDING && s->state != SMPP_IDLE) {
         smpp_session_end(s, SMPP_END_STOPPED, reason, 0);
+    }
 }
 
 void smpp_session_drain(struct smpp_session *s)

@@ -9,6 +9,8 @@
 #define CANCEL      0x00000008u
 #define CANCEL_RESP 0x80000008u
 #define NACK        0x80000000u
+#define UNBIND      0x00000006u
+#define UNBIND_RESP 0x80000006u
 #define RQUERYFAIL  0x67
 #define RTHROTTLED  0x58
 #define MANY        (SMPP_ASKS_WAITING + SMPP_ASKS_PER_BIND + 1)
@@ -291,6 +293,21 @@ static void those_of_which_nothing_left_wait_again_in_their_order(void **state)
     peer_sync(&peer); /* and nothing else was sent */
 }
 
+static void one_that_has_not_left_does_not_come_after_an_unbind(void **state)
+{
+    (void)state;
+    bound(WITH(.window = 1));
+    assert_int_equal(query(0), 0);
+    smpp_carrier_act(carrier, 0, SMPP_BIND_RESTART);
+    struct wire w = peer_expect(&peer, UNBIND, 0);
+    peer_sync(&peer);
+    PEER_SAY0(&peer, UNBIND_RESP, 0, w.sequence);
+    bind_up(0);
+    w = peer_expect(&peer, QUERY, 0);
+    PEER_SAYS(&peer, QUERY_RESP, 0, w.sequence, "1\0\0\2");
+    ended(0, SMPP_ASK_DONE);
+}
+
 static void sixteen_are_unanswered_and_no_window_is_touched(void **state)
 {
     (void)state;
@@ -544,6 +561,7 @@ int main(void)
         TEST(the_answer_to_something_else_answers_nothing),
         TEST(a_lost_connection_ends_those_that_were_sent),
         TEST(those_of_which_nothing_left_wait_again_in_their_order),
+        TEST(one_that_has_not_left_does_not_come_after_an_unbind),
         TEST(sixteen_are_unanswered_and_no_window_is_touched),
         TEST(messages_that_wait_go_first),
         TEST(each_counts_as_a_segment_before_the_rate),
