@@ -85,9 +85,10 @@ static bool take_name(struct admin_request *r, const char *word, struct target *
     }
     char *end = NULL;
     uint32_t n = count_binds(t->carrier);
+    unsigned long nth = slash ? strtoul(slash + 1, &end, 10) : 0;
     t->is_one = slash != NULL;
-    t->bind = slash ? (uint32_t)strtoul(slash + 1, &end, 10) : 0;
-    if (slash && (slash[1] < '0' || slash[1] > '9' || *end || t->bind >= n)) {
+    t->bind = (uint32_t)nth;
+    if (slash && (slash[1] < '0' || slash[1] > '9' || *end || nth >= n)) {
         admin_fail(r, "NOT_FOUND", "there is no bind %.40s, %s has 0%s%.0u", word, t->name,
                    n > 1 ? " to " : " alone", n - 1);
         return false;

@@ -371,6 +371,7 @@ def test_a_restart_under_load_loses_and_doubles_nothing(world):
 @pytest.mark.parametrize("words, said", [
     (("nobody", "up"), "there is no carrier nobody, but acme"),
     (("acme/2", "up"), "there is no bind acme/2, acme has 0 to 1"),
+    (("acme/4294967296", "up"), "there is no bind acme/4294967296"),
     (("acme/-1", "up"), "there is no bind acme/-1"),
     (("acme/", "up"), "there is no bind acme/"),
     (("acme/0tx", "up"), "there is no bind acme/0tx"),
