@@ -140,6 +140,56 @@ def test_keys_that_need_no_new_bind_change_in_place(world):
     assert connections(smsc) == 1 and not smsc.events("unbind")
 
 
+def sent_to(account, smsc):
+    """(pinId, the submit_sm) of a message that this carrier takes."""
+    to = number()
+    sent = account.send(to)
+    assert sent["smsStatus"] == "MESSAGE_SENT"
+    return sent["pinId"], smsc.submits(to)[0]
+
+
+def test_the_ways_of_an_operator_change_in_place(world):
+    answers = iter([0, 0, 0x0407, 0])
+
+    def on_submit(smsc, sequence, fields):
+        status = next(answers)
+        smsc.say(wire.pdu(wire.SUBMIT_RESP, status, sequence, b"" if status else fields["dst"].encode() + b"\0"))
+
+    def receipt(submit, text, tail=b""):
+        smsc.say(wire.deliver(next(smsc.sequences), submit["dst"], submit["src"], text, tail=tail))
+
+    smsc, other = world.scripted(on_submit), world.node("other")
+    plain = {"acme": keys(smsc), "other": keys(other)}
+    gateway, account = world.start(plain)
+    submit = sent_to(account, smsc)[1]
+    assert (submit["esm_class"] & 3, submit["rest"]) == (0, b"")
+
+    assert reload(gateway, {**plain, "acme": keys(
+        smsc, messaging_mode="forward", receipt_match="reference", receipt_states=["GONE=EXPIRED"],
+        receipt_errors=["069=temporary:absent subscriber"], final_states=["DELIVERED"], statuses=["0x0407=subscriber"],
+        query_after_s=1, cancel=True)}) == {"changed": ["acme"]}
+    pin, submit = sent_to(account, smsc)
+    assert submit["esm_class"] & 3 == 2 and submit["rest"][:4] == b"\x02\x04\0\2"
+    receipt(submit, b"stat:GONE err:069", submit["rest"])
+    account.wait_attempt(pin, "EXPIRED")
+    attempt = account.attempts(pin)[0]
+    assert attempt["errText"] == "absent subscriber" and "doneAt" not in attempt
+    assert wire.parse_query(smsc.wait_received(wire.QUERY)[0][3])["id"] == submit["dst"]
+    account.client().execute_command("PIN.CANCEL", pin)
+    assert wire.parse_cancel(smsc.wait_received(wire.CANCEL)[0][3])["id"] == submit["dst"]
+    refused = account.send(number())
+    assert refused["smsStatus"] == "MESSAGE_NOT_SENT" and len(account.attempts(refused["pinId"])) == 1
+
+    assert reload(gateway, plain) == {"changed": ["acme"]}
+    pin, submit = sent_to(account, smsc)
+    assert (submit["esm_class"] & 3, submit["rest"]) == (0, b"")
+    receipt(submit, b"id:%s stat:DELIVRD err:069" % submit["dst"].encode())
+    account.wait_attempt(pin, "DELIVERED")
+    attempt = account.attempts(pin)[0]
+    assert attempt["doneAt"] and "errText" not in attempt
+    assert len(smsc.connections) == 1
+
+
 def test_binds_are_added_and_taken_away_one_by_one(world):
     smsc = world.node("smsc")
     gateway, account = world.start({"acme": keys(smsc)})
