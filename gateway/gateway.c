@@ -14,6 +14,7 @@
 #include "gateway/resp.h"
 #include "pin/ledger.h"
 #include "pin/registry.h"
+#include "smpp/smpp.h"
 #include "store/store.h"
 
 #include <event2/dns.h>
@@ -246,14 +247,22 @@ static int start(struct gateway *g, char *why, size_t why_size)
     return start_doors(g, why, why_size);
 }
 
+/* Two for each pair; and the port for outbind, with those who call there. */
+static uint64_t descriptors_of(const struct config_carrier *c)
+{
+    uint64_t legs = c->bind == SMPP_PAIR ? 2 : 1;
+    return c->binds * legs + (*c->outbind_listen ? 1 + SMPP_CALLERS_MAX : 0);
+}
+
 /* Clients must not be able to take the descriptors that carriers and the store need. */
+
 static void check_descriptors(const struct config *config)
 {
     struct rlimit limit;
     uint64_t wanted = DESCRIPTORS_OWN + API_NOC_CONNECTIONS + config->http.max_connections +
                       config->verify_socket.max_connections;
     for (size_t i = 0; i < config->n_carriers; i++)
-        wanted += config->carriers[i].binds * 2; /* a pair has two */
+        wanted += descriptors_of(&config->carriers[i]);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted)
         LOG(LOG_LV_WARN, NULL, "few_descriptors", KV_I("limit", limit.rlim_cur),
             KV_I("wanted", wanted),

@@ -128,6 +128,8 @@ enum smpp_end {
 };
 const char *smpp_end_name(enum smpp_end end); /* "credentials" */
 
+#define SMPP_CALLERS_MAX 4 /* at a time on the port for outbind; further ones are turned away */
+
 /* What becomes of a connection that an SMSC made to say outbind (smpp_guest.def). */
 enum smpp_guest {
 #define SMPP_GUEST(name, label) SMPP_GUEST_##name,

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define GUESTS_MAX 4
 #define BACKLOG    8
 #define RETRY_S    2
 
@@ -29,7 +28,7 @@ struct smpp_outbind {
     struct evconnlistener *listener; /* NULL: not open */
     struct event *retry;
     bool was_told; /* that the port is not to be had */
-    struct guest guests[GUESTS_MAX];
+    struct guest guests[SMPP_CALLERS_MAX];
     uint64_t counts[SMPP_GUESTS];
 };
 
@@ -133,7 +132,7 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
 
 static struct guest *free_place(struct smpp_outbind *o)
 {
-    for (int i = 0; i < GUESTS_MAX; i++)
+    for (int i = 0; i < SMPP_CALLERS_MAX; i++)
         if (!o->guests[i].conn)
             return &o->guests[i];
     return NULL;
@@ -240,7 +239,7 @@ void smpp_outbind_stop(struct smpp_outbind *o)
     if (o->listener)
         evconnlistener_free(o->listener);
     o->listener = NULL;
-    for (int i = 0; i < GUESTS_MAX; i++)
+    for (int i = 0; i < SMPP_CALLERS_MAX; i++)
         if (o->guests[i].conn)
             leave(&o->guests[i], SMPP_GUEST_NOT_AWAITED);
 }
@@ -253,7 +252,7 @@ struct smpp_outbind *smpp_outbind_new(const struct smpp_outbind_env *env)
     o->env = *env;
     o->retry = event_new(env->base, -1, 0, retry_cb, o);
     bool good = o->retry != NULL;
-    for (int i = 0; i < GUESTS_MAX; i++) {
+    for (int i = 0; i < SMPP_CALLERS_MAX; i++) {
         o->guests[i].door = o;
         o->guests[i].timer = event_new(env->base, -1, 0, timer_cb, &o->guests[i]);
         good = good && o->guests[i].timer;
@@ -266,7 +265,7 @@ struct smpp_outbind *smpp_outbind_new(const struct smpp_outbind_env *env)
 
 void smpp_outbind_free(struct smpp_outbind *o)
 {
-    for (int i = 0; i < GUESTS_MAX; i++)
+    for (int i = 0; i < SMPP_CALLERS_MAX; i++)
         if (o->guests[i].timer)
             event_free(o->guests[i].timer);
     if (o->retry)
