@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BACKLOG    8
-#define RETRY_S    2
+#define BACKLOG 8
+#define RETRY_S 2
 
 struct guest {
     struct smpp_outbind *door;
