@@ -172,7 +172,8 @@ struct smpp_carrier_options {
     uint32_t backoff_bound_min_ms;   /* already bound / bind failed, default 30000 */
     uint32_t backoff_bound_max_ms;   /* ... ceiling, default 300000 */
     uint32_t throttle_ms; /* pause after ESME_RTHROTTLED, twice that after ESME_RMSGQFUL, up to
-                             half as much again; default 1000 */
+                             half as much again; default 1000.  The message alone pauses where the
+                             peer says RMSGQFUL of it again and has taken another meanwhile */
     uint32_t rate, rate_per_bind; /* segments within 1.1 s, 0: no limit; at most 100000 */
     uint32_t max_deliveries;      /* deliver_sm/data_sm not yet answered per bind, default 1000 */
     const char *source;           /* default sender */

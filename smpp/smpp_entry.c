@@ -121,6 +121,7 @@ int smpp_entry_fill(struct smpp_entry *e, const struct smpp_carrier_options *o,
     if (e->valid_until.us != 0 && e->valid_until.us < e->deadline.us)
         e->deadline = e->valid_until;
     e->throttle_status = 0;
+    e->full_at.us = e->again_at.us = 0;
     err = put_text(o, m, e);
     if (!err)
         put_references(o, references, e);

@@ -184,6 +184,8 @@ static void arm(struct smpp_carrier *c)
         at = next_token(c);
     if (c->queue && !c->freed && (at.us == 0 || c->queue->deadline.us < at.us))
         at = c->queue->deadline;
+    if (c->aside && !c->freed && (at.us == 0 || c->aside->again_at.us < at.us))
+        at = c->aside->again_at;
     if (at.us == 0) {
         event_del(c->timer);
         c->timer_at.us = 0;
@@ -211,8 +213,35 @@ static struct smpp_entry *dequeue(struct smpp_carrier *c, struct smpp_entry *e)
     return e;
 }
 
+/* Until again_at, or its deadline. */
+static void set_aside(struct smpp_carrier *c, struct smpp_entry *e)
+{
+    struct smpp_entry *before = c->aside;
+    if (e->deadline.us < e->again_at.us)
+        e->again_at = e->deadline;
+    while (before && before->again_at.us <= e->again_at.us)
+        before = before->next;
+    if (before)
+        DL_PREPEND_ELEM(c->aside, before, e);
+    else
+        DL_APPEND(c->aside, e);
+    c->queued++;
+    arm(c);
+}
+
+static void bring_back(struct smpp_carrier *c, struct mono until)
+{
+    struct smpp_entry *e;
+    while ((e = c->aside) && mono_is_past(e->again_at, until)) {
+        DL_DELETE(c->aside, e);
+        e->again_at.us = 0;
+        smpp_entry_insert(&c->queue, e);
+    }
+}
+
 void smpp_queue_fail(struct smpp_carrier *c, const char *reason)
 {
+    bring_back(c, (struct mono){INT64_MAX});
     while (c->queue)
         finish_unsent(c, dequeue(c, c->queue), reason);
     arm(c);
@@ -256,8 +285,12 @@ static void leave_broken_pairs(struct smpp_carrier *c)
 void smpp_queue_pump(struct smpp_carrier *c)
 {
     struct choice next;
-    if (!c->queue && !has_begun(c))
+    bring_back(c, mono_now());
+    if (!c->queue && !has_begun(c)) {
+        if (c->aside)
+            arm(c);
         return;
+    }
     leave_broken_pairs(c);
     expire(c);
     while (!c->freed && (next = choose(c, first_in_time(c))).session) {
@@ -294,6 +327,8 @@ void smpp_queue_back(struct smpp_carrier *c, struct smpp_entry *e)
         smpp_session_hold(other, e);
     else if (c->draining || c->freed)
         finish_unsent(c, e, "draining");
+    else if (e->again_at.us)
+        set_aside(c, e);
     else
         enqueue(c, e);
 }

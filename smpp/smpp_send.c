@@ -219,15 +219,32 @@ void smpp_session_answer(struct smpp_session *s, struct smpp_delivery handle, ui
 
 /* --- how fast --- */
 
-void smpp_session_throttle(struct smpp_session *s, const struct smpp_entry *e)
+/*
+ * ESME_RMSGQFUL can mean the bind's queue or that of one recipient: the latter where the peer has
+ * taken a message since it said so of this one before.  Then only this one waits; but for a begun
+ * one, which its bind holds.
+ */
+static bool is_of_recipient(const struct smpp_session *s, const struct smpp_entry *e)
+{
+    return e->throttle_status == ESME_RMSGQFUL && e->full_at.us != 0 &&
+           s->took_at.us > e->full_at.us && !smpp_entry_is_begun(e);
+}
+
+void smpp_session_throttle(struct smpp_session *s, struct smpp_entry *e)
 {
     struct mono now = mono_now();
-    uint32_t ms = options(s)->throttle_ms * (e->throttle_status == ESME_RMSGQFUL ? 2 : 1);
+    bool is_full = e->throttle_status == ESME_RMSGQFUL, alone = is_of_recipient(s, e);
+    uint32_t ms = options(s)->throttle_ms * (is_full ? 2 : 1);
+    struct mono until = mono_add_ms(now, smpp_random_between(ms, ms + ms / 2));
     s->counts.throttled++;
-    if (!smpp_rate_cut(&s->rate, e->written, now))
+    if (is_full)
+        e->full_at = now;
+    if (alone)
+        e->again_at = until;
+    if (alone || !smpp_rate_cut(&s->rate, e->written, now))
         return;
     s->pace = SMPP_PACE_PAUSED;
-    s->pace_until = mono_add_ms(now, smpp_random_between(ms, ms + ms / 2));
+    s->pace_until = until;
     LOG(LOG_LV_INFO, s->id, "bind_throttled", KV_S("status", smpp_status_name(e->throttle_status)),
         KV_I("pause_ms", mono_diff_ms(s->pace_until, now)),
         KV_I("rate_then", smpp_rate_current(&s->rate, now)));
@@ -238,6 +255,7 @@ void smpp_session_took(struct smpp_session *s, const struct smpp_entry *e)
 {
     struct mono now = mono_now();
     smpp_rate_taken(&s->rate, smpp_entry_cost(e), e->written, now);
+    s->took_at = e->written;
     if (s->pace != SMPP_PACE_WAIT || s->probe != e->sequence)
         return;
     s->pace = SMPP_PACE_FREE;

@@ -110,6 +110,7 @@ struct smpp_session {
     /* And these: a bind that was throttled still is after it was lost. */
     struct smpp_rate rate;
     int congestion; /* the last congestion_state, -1: none yet */
+    struct mono took_at; /* when the last one that the peer took had been written */
     enum smpp_pace pace;
     struct mono pace_until;
     uint32_t probe; /* sequence number of the probe */
@@ -192,8 +193,8 @@ void smpp_session_in_doubt(struct smpp_session *s, struct smpp_entry *e, const c
 void smpp_session_unbind_when_empty(struct smpp_session *s);
 /* Unsent entries go back to the owner. */
 void smpp_session_pull_back(struct smpp_session *s);
-/* The peer wants no more for now: e->throttle_status. */
-void smpp_session_throttle(struct smpp_session *s, const struct smpp_entry *e);
+/* The peer wants no more for now, or none to this recipient: e->throttle_status. */
+void smpp_session_throttle(struct smpp_session *s, struct smpp_entry *e);
 /* The peer took it, or refused it for a reason of its own. */
 void smpp_session_took(struct smpp_session *s, const struct smpp_entry *e);
 /* congestion_state of a response. */

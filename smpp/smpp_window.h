@@ -47,6 +47,8 @@ struct smpp_entry {
     uint64_t offset;         /* of its first octet in the data stream of the connection */
     uint32_t sequence;
     uint32_t throttle_status; /* the last one it got, 0: none yet */
+    struct mono full_at;      /* when it last got ESME_RMSGQFUL, us 0: never */
+    struct mono again_at;     /* it waits by itself until then, us 0: it does not */
     int32_t reference;        /* user_message_reference of its first part, -1: none */
     struct smpp_sender sender;
     char destination[SMPP_ADDRESS_MAX + 1];

@@ -87,6 +87,18 @@ def test_q38_one_message_that_is_always_throttled_does_not_hold_up_the_others(wo
     assert gateway.binds()[0]["throttled"] < 40  # with pauses
 
 
+def test_q38_a_recipient_whose_queue_stays_full_costs_the_others_one_pause(world):
+    smsc = world.node("smsc")
+    gateway, account = world.start({"acme": {"port": smsc.port, "throttle_ms": 500}}, top={"send_deadline_ms": 20000})
+    with ThreadPoolExecutor(1) as pool:
+        full = pool.submit(account.send, number(), "rmsgqful")
+        wait_for(lambda: gateway.binds()[0]["throttled"] > 0, "the first throttle")
+        assert all_sent(send_many(account, 60, clients=60))
+        assert not full.done()
+        assert gateway.log().count("event=bind_throttled") == 1
+        assert full.result()["smsStatus"] == "MESSAGE_NOT_SENT"
+
+
 def test_who_waits_for_the_rate_until_the_deadline_is_not_sent(world):
     smsc = world.node("smsc")
     gateway, account = world.start({"acme": {"port": smsc.port, "rate": 1}}, top={"send_deadline_ms": 2000})

@@ -400,6 +400,49 @@ static void an_answer_to_what_went_before_does_not_end_a_probe(void **state)
     UNTIL(base, n_accepted == 4);
 }
 
+/* The peer takes others meanwhile: the queue that is full is that of one recipient. */
+static void q38_a_full_queue_of_one_recipient_holds_up_nobody_else(void **state)
+{
+    (void)state;
+    bound(WITH(.window = 1, .throttle_ms = 10));
+    submit_by(0, 3000);
+    answer(&peer, RMSGQFUL);
+    UNTIL(base, info_of(0).throttled == 1);
+    submit_by(1, 60000);
+    answer(&peer, 0); /* the probe */
+    UNTIL(base, n_done == 1);
+    update(WITH(.window = 1, .throttle_ms = 3600000));
+    answer(&peer, RMSGQFUL); /* the first one again */
+    UNTIL(base, info_of(0).throttled == 2);
+    assert_int_equal(queue_info().queued, 1);
+    submit_by(2, 60000);
+    answer(&peer, 0);
+    UNTIL(base, n_done == 2);
+    assert_int_equal(n_accepted, 2);
+    UNTIL(base, n_done == 3);
+    assert_int_equal(results[0].outcome, SMPP_THROTTLED_OUT);
+    assert_int_equal(results[0].status, RMSGQFUL);
+    assert_int_equal(queue_info().queued, 0);
+    assert_false(peer_has_pdu(&peer));
+}
+
+/* Nothing was taken since: it may be the bind. */
+static void q38_a_full_queue_has_the_bind_rest_while_nothing_is_taken(void **state)
+{
+    (void)state;
+    bound(WITH(.window = 1, .throttle_ms = 10));
+    submit_by(0, 60000);
+    answer(&peer, RMSGQFUL);
+    UNTIL(base, info_of(0).throttled == 1);
+    update(WITH(.window = 1, .throttle_ms = 3600000));
+    answer(&peer, RMSGQFUL);
+    UNTIL(base, info_of(0).throttled == 2);
+    submit_by(1, 300);
+    UNTIL(base, n_done == 1);
+    assert_int_equal(results[1].outcome, SMPP_NOT_SENT);
+    assert_false(peer_has_pdu(&peer));
+}
+
 static void the_other_bind_goes_on_and_takes_what_was_throttled(void **state)
 {
     (void)state;
@@ -523,6 +566,8 @@ int main(void)
         T(a_throttled_message_keeps_its_place),
         T(after_a_throttle_one_message_probes_and_the_rest_follow_slowly),
         T(an_answer_to_what_went_before_does_not_end_a_probe),
+        T(q38_a_full_queue_of_one_recipient_holds_up_nobody_else),
+        T(q38_a_full_queue_has_the_bind_rest_while_nothing_is_taken),
         T(the_other_bind_goes_on_and_takes_what_was_throttled),
         T(a_bind_that_comes_back_is_throttled_still),
         T(a_rate_holds_over_connections),
