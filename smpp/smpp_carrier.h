@@ -36,8 +36,8 @@ struct smpp_carrier {
     struct smpp_slab *slabs;
     size_t slab_size; /* entries of all slabs */
     struct smpp_entry *spare, *queue;
-    struct smpp_entry *aside; /* throttled for their recipients, by again_at */
-    uint32_t queued;          /* in both */
+    struct smpp_entry *aside;  /* throttled for their recipients, by again_at */
+    uint32_t queued;           /* in both */
     struct smpp_bucket bucket; /* of all binds together */
     uint32_t served;           /* the link that got the last message */
     struct smpp_references references;

@@ -109,7 +109,7 @@ struct smpp_session {
 
     /* And these: a bind that was throttled still is after it was lost. */
     struct smpp_rate rate;
-    int congestion; /* the last congestion_state, -1: none yet */
+    int congestion;      /* the last congestion_state, -1: none yet */
     struct mono took_at; /* when the last one that the peer took had been written */
     enum smpp_pace pace;
     struct mono pace_until;
