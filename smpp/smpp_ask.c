@@ -186,8 +186,9 @@ static void answered(struct smpp_session *s, struct smpp_ask *e, const struct sm
 bool smpp_asks_answer(struct smpp_session *s, const struct smpp_pdu *pdu)
 {
     struct smpp_ask *e = find(s, pdu->sequence_number);
-    if (!e || (pdu->command_id != (uint32_t)SMPP_GENERIC_NACK &&
-               pdu->command_id != (e->command_id | SMPP_RESPONSE)))
+    if (!e || !smpp_session_has_sent(s, e->offset) ||
+        (pdu->command_id != (uint32_t)SMPP_GENERIC_NACK &&
+         pdu->command_id != (e->command_id | SMPP_RESPONSE)))
         return false;
     answered(s, take(s, e), pdu);
     return true;
@@ -224,8 +225,7 @@ void smpp_asks_check(struct smpp_session *s, struct mono now)
 
 void smpp_asks_pull_back(struct smpp_session *s)
 {
-    uint64_t written = s->conn ? s->conn->out.data_written : 0;
-    while (s->asks.in_flight && s->asks.in_flight->prev->offset >= written) {
+    while (s->asks.in_flight && !smpp_session_has_sent(s, s->asks.in_flight->prev->offset)) {
         struct smpp_ask *e = take(s, s->asks.in_flight->prev);
         DL_PREPEND(e->queue->waiting, e);
         e->queue->n++;

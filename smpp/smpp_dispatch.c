@@ -108,11 +108,13 @@ static void answered(struct smpp_session *s, struct smpp_entry *e, const struct 
     smpp_session_left(s, sequence);
 }
 
+/* What has not left is not answered, whatever a peer says that counts wrong (quirk 42). */
 static void on_submit_resp(struct smpp_session *s, const struct smpp_pdu *pdu)
 {
     struct smpp_late late;
-    struct smpp_entry *e = smpp_window_take(&s->window, pdu->sequence_number);
-    if (e) {
+    struct smpp_entry *e = smpp_window_find(&s->window, pdu->sequence_number);
+    if (e && smpp_session_has_sent(s, e->offset)) {
+        smpp_window_take(&s->window, e->sequence);
         s->counts.responses++;
         s->mute_since.us = 0;
         answered(s, e, pdu);

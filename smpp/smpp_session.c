@@ -120,10 +120,9 @@ void smpp_session_set_state(struct smpp_session *s, enum smpp_state state, const
 
 /* --- ending --- */
 
-/* Has its first octet reached the kernel (or OpenSSL)? */
-static bool is_sent(const struct smpp_session *s, const struct smpp_entry *e)
+bool smpp_session_has_sent(const struct smpp_session *s, uint64_t offset)
 {
-    return s->conn && e->offset < s->conn->out.data_written;
+    return s->conn && offset < s->conn->out.data_written;
 }
 
 void smpp_session_pull_back(struct smpp_session *s)
@@ -132,7 +131,7 @@ void smpp_session_pull_back(struct smpp_session *s)
     if (s->conn)
         smpp_conn_retract(s->conn);
     smpp_asks_pull_back(s);
-    while ((e = smpp_window_newest(&s->window)) && !is_sent(s, e)) {
+    while ((e = smpp_window_newest(&s->window)) && !smpp_session_has_sent(s, e->offset)) {
         uint32_t sequence = e->sequence;
         smpp_window_take(&s->window, sequence);
         s->counts.submits--;

@@ -191,6 +191,8 @@ struct mono smpp_session_expiry(const struct smpp_session *s, struct mono writte
 /* Its outcome is SMPP_UNKNOWN. */
 void smpp_session_in_doubt(struct smpp_session *s, struct smpp_entry *e, const char *reason);
 void smpp_session_unbind_when_empty(struct smpp_session *s);
+/* Has what begins at this octet of the data stream reached the kernel, or OpenSSL? */
+bool smpp_session_has_sent(const struct smpp_session *s, uint64_t offset);
 /* Unsent entries go back to the owner. */
 void smpp_session_pull_back(struct smpp_session *s);
 /* The peer wants no more for now, or none to this recipient: e->throttle_status. */

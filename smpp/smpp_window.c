@@ -67,10 +67,16 @@ void smpp_window_put(struct smpp_window *w, struct smpp_entry *e)
     w->in_flight++;
 }
 
-struct smpp_entry *smpp_window_take(struct smpp_window *w, uint32_t sequence)
+struct smpp_entry *smpp_window_find(const struct smpp_window *w, uint32_t sequence)
 {
     struct smpp_entry *e = w->slots[sequence & w->mask];
-    if (!e || e->sequence != sequence)
+    return e && e->sequence == sequence ? e : NULL;
+}
+
+struct smpp_entry *smpp_window_take(struct smpp_window *w, uint32_t sequence)
+{
+    struct smpp_entry *e = smpp_window_find(w, sequence);
+    if (!e)
         return NULL;
     w->slots[sequence & w->mask] = NULL;
     DL_DELETE(w->entries, e);

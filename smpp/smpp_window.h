@@ -113,7 +113,9 @@ void smpp_window_clear(struct smpp_window *w);
 uint32_t smpp_window_sequence(struct smpp_window *w);
 /* e->sequence comes from smpp_window_sequence(); in_flight is below size. */
 void smpp_window_put(struct smpp_window *w, struct smpp_entry *e);
-/* Out of the window; NULL: no entry has this sequence number. */
+/* NULL: no entry has this sequence number. */
+struct smpp_entry *smpp_window_find(const struct smpp_window *w, uint32_t sequence);
+/* Likewise, and out of the window. */
 struct smpp_entry *smpp_window_take(struct smpp_window *w, uint32_t sequence);
 /* NULL when empty; they stay in the window. */
 struct smpp_entry *smpp_window_oldest(const struct smpp_window *w);

@@ -505,6 +505,24 @@ static void one_may_ask_in_the_callback(void **state)
     UNTIL(base, n_done == 3);
 }
 
+static void an_answer_to_what_has_not_left_answers_nothing(void **state)
+{
+    (void)state;
+    uint8_t both[64];
+    bound(WITH(0));
+    in_callback = ask_again;
+    assert_int_equal(query(0), 0);
+    struct wire w = peer_expect(&peer, QUERY, 0);
+    size_t len = peer_pdu(both, QUERY_RESP, 0, w.sequence, "1\0\0\2", 5);
+    len += peer_pdu(both + len, QUERY_RESP, 0, w.sequence + 1, "1\0\0\2", 5);
+    peer_write(&peer, both, len);
+    w = peer_expect(&peer, QUERY, 0);
+    assert_int_equal(n_done, 1);
+    assert_int_equal(info_of(0).unexpected, 1);
+    PEER_SAYS(&peer, QUERY_RESP, 0, w.sequence, "1\0\0\2");
+    UNTIL(base, n_done == 2);
+}
+
 static void no_sequence_number_is_used_twice_at_a_time(void **state)
 {
     (void)state;
@@ -573,6 +591,7 @@ int main(void)
         TEST(a_carrier_may_be_freed_in_the_callback),
         TEST(free_at_the_first_that_is_given_up),
         TEST(one_may_ask_in_the_callback),
+        TEST(an_answer_to_what_has_not_left_answers_nothing),
         TEST(no_sequence_number_is_used_twice_at_a_time),
         TEST(what_cannot_be_asked_is_refused_in_the_call),
     };

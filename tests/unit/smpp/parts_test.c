@@ -536,6 +536,23 @@ static void q38_a_throttled_part_does_not_keep_a_bind_from_asking_with_another_m
     assert_string_equal(fates[0].ids, "one,two,");
 }
 
+static void q42_an_answer_to_a_part_that_has_not_left_answers_nothing(void **state)
+{
+    (void)state;
+    uint8_t both[64];
+    bound(WITH(.window = 1));
+    assert_int_equal(submit_long(0, 2), 0);
+    struct part p = expect_udh(1, 2);
+    size_t len = peer_pdu(both, SUBMIT_RESP, 0, p.w.sequence, "one", 4);
+    len += peer_pdu(both + len, SUBMIT_RESP, 0, p.w.sequence + 1, "wrong", 6);
+    peer_write(&peer, both, len);
+    p = expect_udh(2, 2);
+    took(&p, "two");
+    UNTIL(base, n_done == 1);
+    assert_string_equal(fates[0].ids, "one,two,");
+    assert_int_equal(info_of(0).unexpected, 1);
+}
+
 static void a_refused_part_ends_the_message(void **state)
 {
     (void)state;
@@ -1015,6 +1032,7 @@ int main(void)
         TEST(a_part_that_is_throttled_for_good_leaves_the_message_in_doubt),
         TEST(a_first_part_that_is_throttled_for_good_says_so),
         TEST(q38_a_throttled_part_does_not_keep_a_bind_from_asking_with_another_message),
+        TEST(q42_an_answer_to_a_part_that_has_not_left_answers_nothing),
         TEST(a_refused_part_ends_the_message),
         TEST(q43_a_part_without_an_answer_leaves_the_message_in_doubt),
         TEST(q45_a_connection_lost_with_a_part_under_way_leaves_the_message_in_doubt),
