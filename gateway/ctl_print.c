@@ -78,7 +78,11 @@ static void print_bind(const json_t *b, int wide)
         snprintf(rate, sizeof rate, "%lld/%lld", I("rate_now"), I("rate"));
     if (json_is_number(r))
         snprintf(rtt, sizeof rtt, "%.1f", json_number_value(r));
-    if (json_is_number(n))
+    if (json_is_true(json_object_get(b, "down")))
+        snprintf(next, sizeof next, ", down by order");
+    else if (json_is_true(json_object_get(b, "awaits_outbind")))
+        snprintf(next, sizeof next, ", awaits outbind");
+    else if (json_is_number(n))
         snprintf(next, sizeof next, ", next attempt in %.0f s", json_number_value(n));
     printf("%-*s %4s %-11s %-10s %.19sZ %7s %7s %8lld %9lld %8lld %6lld %7s  %s%s\n", wide,
            S("carrier"), S("name"), S("mode"), S("state"), S("since"), window, rate, I("submits"),

@@ -8,6 +8,7 @@
 #include "smpp/smpp_tls.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -159,7 +160,9 @@ static void lookup_cb(void *arg, const struct smpp_address *address, const char 
 {
     struct smpp_session *s = arg;
     if (!address) {
-        smpp_session_end(s, SMPP_END_UNREACHED, error, 0);
+        char reason[sizeof s->reason];
+        snprintf(reason, sizeof reason, "%.45s: %s", s->host, error);
+        smpp_session_end(s, SMPP_END_UNREACHED, reason, 0);
         return;
     }
     s->address = *address;

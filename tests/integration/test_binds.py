@@ -244,6 +244,7 @@ def test_q64_an_outbind_is_answered_with_a_bind_and_receipts_come_over_it(world)
     smsc = world.node("smsc", "--dlr", "none", "--id", "dec")
     gateway = world.gateway({"acme": outbind_keys(port, port=smsc.port, bind=PAIR)}, http={}).start(bound=[])
     wait_for(lambda: row(gateway, "0rx")["awaits_outbind"] and row(gateway, "0tx")["state"] == "BOUND", gateway.binds)
+    assert ", awaits outbind\n" in run([BUILD / "pinbindctl", "-s", gateway.admin_path, "binds"])[1]
     wrong = Caller(port, password=b"letmeout")
     assert wrong.take() is None
     caller = Caller(port)
@@ -406,6 +407,8 @@ def test_people_see_a_table_with_a_row_for_each_leg(world):
     for row in rows:  # columns begin or end where their heads do
         assert row[head.index("MODE"):].startswith(("transmitter", "receiver", "transceiver"))
         assert row[:head.index("WINDOW") + 6].endswith("/10") and row[head.index("REASON") - 1] == " "
+    run([BUILD / "pinbindctl", "-s", gateway.admin_path, "bind", "operator-b-transit", "down"])
+    assert run([BUILD / "pinbindctl", "-s", gateway.admin_path, "binds"])[1].endswith(", down by order\n")
     assert rows[0].endswith("  bound") and re.search(r"next attempt in [0-9]+ s$", rows[2])
     assert len(head) < 140 and re.search(r"[0-9]T[0-9:]{8}Z ", rows[0])
 
