@@ -413,6 +413,12 @@ def test_people_see_a_table_with_a_row_for_each_leg(world):
     assert len(head) < 140 and re.search(r"[0-9]T[0-9:]{8}Z ", rows[0])
 
 
+def test_a_name_that_is_not_found_stands_in_the_reason(world):
+    host = "smsc." + "x" * 64 + ".example"  # a label has 63 at most: no server is asked
+    gateway = world.gateway({"acme": {"host": host, "port": 2775}}).start(bound=[])
+    wait_for(lambda: row(gateway, "0")["reason"].startswith("smsc.xxxxx") and ": " in row(gateway, "0")["reason"], gateway.binds)
+
+
 # --- peers that are there and are not ----------------------------------------------------------------
 
 

@@ -5,8 +5,6 @@
 #include "smpp/smpp_long.h"
 #include "smpp/smpp_session.h"
 
-#include <event2/dns.h>
-
 #include <stdio.h>
 
 #define SUBMIT      0x00000004u
@@ -279,24 +277,6 @@ static void a_name_without_a_resolver_ends_as_network_trouble(void **state)
     smpp_session_start(&s, "smsc.example", 0);
     UNTIL(base, n_ended == 1);
     assert_int_equal(ended_as, SMPP_END_UNREACHED);
-}
-
-/* A label of a name has 63 octets at most: no server is asked. */
-static void a_name_that_is_not_found_stands_in_the_reason(void **state)
-{
-    (void)state;
-    static const char host[] =
-        "smsc.0123456789012345678901234567890123456789012345678901234567890123.example";
-    init_with(OPTIONS(.window = 3));
-    s.env.dns = evdns_base_new(base, 0);
-    assert_int_equal(evdns_base_nameserver_ip_add(s.env.dns, "127.0.0.1:9"), 0);
-    smpp_session_start(&s, host, 0);
-    UNTIL(base, n_ended == 1);
-    assert_int_equal(ended_as, SMPP_END_UNREACHED);
-    assert_memory_equal(s.reason, "smsc.0123456789", 15);
-    assert_non_null(strstr(s.reason, ": "));
-    evdns_base_free(s.env.dns, 1);
-    s.env.dns = NULL;
 }
 
 static void q59_requests_before_the_bind_is_up_get_their_answers(void **state)
@@ -1153,7 +1133,6 @@ int main(void)
         T(q59_no_answer_to_the_bind_ends_it),
         T(a_peer_that_is_not_there_ends_as_network_trouble),
         T(a_name_without_a_resolver_ends_as_network_trouble),
-        T(a_name_that_is_not_found_stands_in_the_reason),
         T(q59_requests_before_the_bind_is_up_get_their_answers),
         T(stopping_inside_the_callback_that_tells_of_the_bind_is_safe),
         T(stopping_inside_the_callback_that_tells_of_the_connection_is_safe),
