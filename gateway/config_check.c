@@ -164,6 +164,19 @@ static int check_pairs(struct config_reader *r, const struct config_section *at,
     return 0;
 }
 
+/* A status may be written in two ways. */
+static int check_statuses(struct config_reader *r, const struct config_section *at,
+                          const struct config_carrier *c)
+{
+    for (size_t i = 1; i < c->n_statuses; i++) {
+        unsigned long status = strtoul(c->statuses[i], NULL, 0);
+        for (size_t j = 0; j < i; j++)
+            if (strtoul(c->statuses[j], NULL, 0) == status)
+                return FAIL_KEY(r, at, "statuses", "0x%08lx stands in the list twice", status);
+    }
+    return 0;
+}
+
 /* Who adds a state forgets easily that the list begins anew. */
 static int check_final_states(struct config_reader *r, const struct config_section *at,
                               const struct config_carrier *c)
@@ -243,6 +256,8 @@ static int check_carrier(struct config_reader *r, const struct config_section *a
         err = check_version(r, at, c);
     if (!err)
         err = check_tls(r, at, c);
+    if (!err)
+        err = check_statuses(r, at, c);
     if (!err)
         err = check_receipts(r, at, c);
     if (!err)

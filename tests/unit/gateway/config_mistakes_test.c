@@ -73,6 +73,8 @@ static const struct mistake {
      "statuses: STATUS=MEANING, such as 0x0407=subscriber; MEANING is throttle, route or"
      " subscriber, not \"0x407=gone\""},
     {IN_CARRIER("statuses = {\"0=route\"}"), "statuses: STATUS=MEANING, such as"},
+    {IN_CARRIER("statuses = {\"0x407=route\", \"1031=subscriber\"}"),
+     "statuses: 0x00000407 stands in the list twice"},
     {IN_CARRIER("statuses = {\"-5=route\"}"), "statuses: STATUS=MEANING, such as"},
     {IN_CARRIER("statuses = {\"0x100000000=route\"}"), "statuses: STATUS=MEANING, such as"},
     {IN_CARRIER("statuses = {\"0x407\"}"), "statuses: STATUS=MEANING, such as"},
