@@ -373,6 +373,7 @@ static void a_receipt_ends_the_watch_of_its_part(void **state)
     assert_int_equal(info().watched, 0);
     receipt_of(1, 1);
     overdue_receipt(t.overdue, &(struct pin_answer){.verdict = PIN_PARKED});
+    ANSWER(0, .outcome = SMPP_ASK_LOST, .state = -1);
 }
 
 static void an_answer_may_come_when_the_message_is_forgotten(void **state)
