@@ -351,11 +351,11 @@ size_t smpp_text_unpack(const uint8_t *p, size_t len, size_t udh_len, uint8_t *o
     return s.n;
 }
 
-/* 0x10 and 0x18 are class 0 ("flash") of 0 and 8; 0x14 to 0x17 and 0xF0 to 0xFF say class and
- * 8-bit. */
+/* 0x10 to 0x1B are 0, 4 and 8 with a message class (3GPP TS 23.038, 4; class 0 is "flash"); 0xF0 to
+ * 0xFF say class and 8-bit. */
 bool smpp_text_is_default(uint8_t data_coding)
 {
-    return data_coding == 0 || data_coding == 0x10 || (data_coding & 0xF4) == 0xF0;
+    return data_coding == 0 || (data_coding & 0xFC) == 0x10 || (data_coding & 0xF4) == 0xF0;
 }
 
 bool smpp_text_is_binary(uint8_t data_coding)
@@ -372,7 +372,7 @@ static void decode_by(const struct smpp_coded *c, struct sink *s)
     struct septets septets = {p, len, false, 0};
     if (is_default && c->alphabet == SMPP_GSM_PACKED)
         septets = packed_septets(p, len, fill_after(c->udh_len));
-    if (c->data_coding == 8 || c->data_coding == 0x18)
+    if (c->data_coding == 8 || (c->data_coding & 0xFC) == 0x18)
         decode_utf16(p, len, s);
     else if (is_default && (is_gsm(c->alphabet) || c->alphabet == SMPP_LATIN1_3))
         decode_gsm(&septets, s);

@@ -140,9 +140,13 @@ static void every_coding_becomes_utf8(void **state)
         ROW(0xf0, "flash\0", "flash@"),
         ROW(0x10, "flash", "flash"),
         ROW(0x18, "\0f", "f"),
+        ROW(0x11, "\0me", "@me"),
+        ROW(0x13, "\0te", "@te"),
+        ROW(0x1b, "\x01\x61", "š"),
         ROW(2, "\1\2\3", NULL),
         ROW(4, "\1\2\3", NULL),
         ROW(0x15, "\1\2\3", NULL),
+        ROW(0x17, "\1\2\3", NULL),
         ROW(0xf5, "\1\2\3", NULL),
 #undef ROW
     };
