@@ -1,26 +1,27 @@
 /*
- * A whole carrier under a hostile operator: binds, windows, rates, receipts and draining as they
- * are, over socket pairs, on a clock that stands still until the input says that time passes.  The
- * input is the script of both sides: what the peer writes and when it closes, and what the user of
- * the library asks for, also inside callbacks.
+ * A whole carrier under a hostile operator: binds, windows, rates, receipts, orders by hand and
+ * draining as they are, over socket pairs, on a clock that stands still until the input says that
+ * time passes.  The input is the script of both sides: what the peer writes and when it closes, and
+ * what the user of the library asks for, also inside callbacks.
  *
  * What must hold: each accepted message has one outcome, and the one that the wire bears out; no
  * place in a window or in the queue is lost; the counters of a bind add up; each request of the
  * peer has one answer; what pinbind writes is whole and in order (session_peer.h); a drain ends in
- * its time; nothing spins while nothing happens.
+ * its time, as a bind does that is taken down or restarted; nothing spins while nothing happens.
  *
  * In place of smpp_dial.c stands session_dial.h.
  */
 #include "base/log.h"
 #include "base/reap.h"
 #include "base/result.h"
-#include "smpp/smpp.h"
+#include "smpp/smpp_carrier.h"
 
 #include <event2/event.h>
 #include <fcntl.h>
 #include <stdio.h>
 
 #include "session_clock.h"
+#include "session_judge.h"
 #include "session_says.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -37,7 +38,7 @@ enum { TIGHT = 1, BINDS_ITSELF = 2, ANSWERS_ITSELF = 4, LOGS = 8, RESOLVES = 16 
 /* how it ends */
 enum { END_FREE, END_DRAIN, END_SILENCE, END_CALM };
 /* what the next callback does */
-enum { NOTHING, SUBMITS, DELIVERS, DRAINS, UPDATES, FREES };
+enum { NOTHING, SUBMITS, DELIVERS, DRAINS, UPDATES, OPERATES, FREES };
 
 static struct {
     struct event_base *base;
@@ -51,15 +52,6 @@ static struct {
     struct smpp_delivery held[HELD_MAX];
     size_t n_held, held_most;
 } t;
-
-static struct message {
-    bool is_accepted, in_submit;
-    uint32_t segments, parts;
-    int outcomes;
-    enum smpp_outcome outcome;
-    enum smpp_ask_outcome asked;
-} messages[MSGS_MAX], asks[ASKS_MAX];
-static uint32_t n_messages, n_asks;
 
 /* --- the user of the library ------------------------------------------------------------------ */
 
@@ -228,6 +220,13 @@ static void drain(void)
     MUST(!t.is_drained);
 }
 
+static void operate(void)
+{
+    uint8_t row = octet(), action = octet();
+    if (!t.is_freed)
+        MUST(smpp_carrier_act(t.carrier, row % smpp_carrier_bind_count(t.carrier), action % 4));
+}
+
 /* What became of a message that had been accepted. */
 static void ask(void)
 {
@@ -273,6 +272,8 @@ static void misbehave(void)
         drain();
     else if (what == UPDATES)
         update();
+    else if (what == OPERATES)
+        operate();
     else if (what == FREES)
         set_free();
 }
@@ -374,6 +375,9 @@ static void run_user(uint8_t op)
     case 6:
         turn();
         break;
+    case 7:
+        operate();
+        break;
     default:
         pass_some();
     }
@@ -450,6 +454,18 @@ static void check_answers(void)
     }
 }
 
+/* What was taken down or restarted is, in its time. */
+static void check_operated(void)
+{
+    for (int ms = 0; ms <= RESPONSE_MS + 2 * UNBIND_MS; ms += 5)
+        pass(5);
+    for (uint32_t i = 0; !t.is_freed && i < t.carrier->n_links; i++) {
+        const struct smpp_link *l = t.carrier->links[i];
+        MUST(l->session.state != SMPP_BOUND || !l->session.draining);
+        MUST(!l->is_down || l->session.state == SMPP_IDLE || l->session.state == SMPP_CLOSED);
+    }
+}
+
 static void be_silent(void)
 {
     dialled.plan = DIAL_FAILS;
@@ -469,6 +485,7 @@ static void end_calmly(void)
     }
     turn();
     check_answers();
+    check_operated();
 }
 
 static void finish(uint8_t how)
@@ -488,35 +505,6 @@ static void finish(uint8_t how)
     set_free();
     check_ended();
     MUST(!t.is_draining || t.is_drained);
-}
-
-static void judge_asks(void)
-{
-    for (uint32_t i = 0; i < n_asks; i++) {
-        const struct msg_seen *s = &peer.asks[i];
-        MUST(s->seen <= asks[i].is_accepted);
-        if (!asks[i].is_accepted)
-            continue;
-        MUST(asks[i].asked != SMPP_ASK_DONE || s->taken || has_guessed());
-        MUST(asks[i].asked != SMPP_ASK_NOT_SENT || !s->seen);
-    }
-}
-
-/* What the messages are said to have become, against what the peer saw of them. */
-static void judge(void)
-{
-    for (uint32_t i = 0; i < n_messages; i++) {
-        const struct message *m = &messages[i];
-        const struct msg_seen *s = &peer.seen[i];
-        MUST(s->seen == 0 || m->is_accepted);
-        MUST(s->seen <= m->segments + s->refused || has_guessed());
-        MUST(!m->is_accepted || m->outcome != SMPP_NOT_SENT || s->seen == 0);
-        if (!m->is_accepted || has_guessed())
-            continue;
-        MUST(m->outcome != SMPP_ACCEPTED || s->taken >= m->parts);
-        MUST(m->outcome != SMPP_REFUSED || s->refused);
-        MUST(m->outcome != SMPP_THROTTLED_OUT || s->refused);
-    }
 }
 
 static void clear(void)
@@ -585,7 +573,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     turn();
     finish(how);
     clear();
-    judge();
+    judge_messages();
     judge_asks();
     return 0;
 }
