@@ -283,6 +283,7 @@ static void recorded_cb(void *arg, const struct pin_answer *a)
     if (a->result)
         LOG(LOG_LV_ERROR, flow_log_id(f), "outcome_not_recorded",
             KV_S("reason", err_text(a->result)));
+    flow_unwatch(f, a);
     if (f->recording && --f->recording == 0)
         recorded(f);
 }

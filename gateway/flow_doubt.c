@@ -45,12 +45,20 @@ void flow_watch(const struct flow *f, const struct pin_sent *sent)
                  f->expires);
 }
 
+void flow_unwatch(const struct flow *f, const struct pin_answer *a)
+{
+    if (!a->result)
+        overdue_receipt(f->all->env.overdue, a);
+}
+
 static void late_recorded_cb(void *arg, const struct pin_answer *a)
 {
     struct flow *f = flow_of(arg);
     if (a->result)
         LOG(LOG_LV_ERROR, f ? flow_log_id(f) : NULL, "outcome_not_recorded",
             KV_S("reason", err_text(a->result)));
+    if (f)
+        flow_unwatch(f, a);
 }
 
 /* Of a message in parts only the attempt at hand knows which are accepted. */

@@ -161,6 +161,8 @@ void flow_answer(struct flow *f, bool refused);
 struct smpp_result;
 /* flow_doubt.c: what is about to be recorded, to the watch over receipts. */
 void flow_watch(const struct flow *f, const struct pin_sent *sent);
+/* It was recorded: its final receipt may have come before its answer. */
+void flow_unwatch(const struct flow *f, const struct pin_answer *a);
 /* flow.c: the late answer to the submit at hand, in DOUBT. */
 void flow_late_answer(struct flow *f, const struct smpp_result *r);
 

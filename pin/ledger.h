@@ -231,6 +231,8 @@ struct pin_sent {
  * where that is IN_DOUBT; the others only map their ids and apply what is parked there.  Each
  * segment's receipts are noted by themselves; the attempt is DELIVERED when the last of `segments`
  * is, and any other final state of one segment is at once the attempt's.
+ *
+ * Where a final receipt was parked, the answer names its message as that to a receipt does.
  */
 int pin_ledger_sent(struct pin_ledger *l, const struct pin_sent *sent, pin_ledger_cb cb, void *arg)
     __attribute__((warn_unused_result));

@@ -240,6 +240,8 @@ bool pin_receipt_name_set(struct receipt_name *n, const char *carrier, const cha
 /* Found under a form: counted for the mode auto. */
 void pin_receipt_matched(struct pin_ledger *l, const struct receipt_name *n,
                          const struct pin_msgid_form *f);
+/* Which message a receipt was found to be of. */
+void pin_answer_map(struct pin_answer *answer, const struct map *m);
 struct note { /* what became of an attempt */
     enum pin_attempt_state state;
     bool final, last;

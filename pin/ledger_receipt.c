@@ -106,16 +106,20 @@ static void receipt_unpark(struct receipt_act *t)
     pin_unpark(t->a.l, &own, t->p.rid);
 }
 
+void pin_answer_map(struct pin_answer *answer, const struct map *m)
+{
+    str_copy(answer->pin_id, sizeof answer->pin_id, m->pin_id);
+    answer->attempt = m->attempt;
+    answer->segment = m->segment;
+    answer->msisdn = m->msisdn;
+}
+
 static void receipt_finish(struct receipt_act *t, enum pin_verdict verdict)
 {
     struct pin_answer answer = {.verdict = verdict, .msisdn = t->p.msisdn};
 
-    if (verdict == PIN_OK || verdict == PIN_DUPLICATE) {
-        str_copy(answer.pin_id, sizeof answer.pin_id, t->map.pin_id);
-        answer.attempt = t->map.attempt;
-        answer.segment = t->map.segment;
-        answer.msisdn = t->map.msisdn;
-    }
+    if (verdict == PIN_OK || verdict == PIN_DUPLICATE)
+        pin_answer_map(&answer, &t->map);
     if (verdict == PIN_DUPLICATE)
         t->a.l->info.receipts_duplicate++;
     else if (verdict == PIN_OK)

@@ -48,9 +48,12 @@ static void sent_receipt_reply(struct act *a, const struct store_reply *reply)
     sent_key(t, 0, &own);
     sent_key(t, t->at, &other);
     pin_unpark(a->l, &other, t->parked.rid);
-    if (t->parked.final)
+    struct pin_answer answer = {.verdict = PIN_OK};
+    if (t->parked.final) {
         pin_map_done(a->l, &own, &t->map);
-    pin_act_finish_verdict(a, PIN_OK);
+        pin_answer_map(&answer, &t->map);
+    }
+    pin_act_finish(a, &answer);
 }
 
 /* The receipt that was found; without one that is all. */

@@ -55,6 +55,8 @@ static struct {
     } recorded[16];
     int accepted, watched;
     int64_t life_ms; /* of the PIN, as the watch was told */
+    int unwatched;
+    const char *matched; /* pinId of the final receipt that the next act found */
     char submitted_to, opened_for;
     int64_t submit_left_ms;
     uint32_t submitted_segments;
@@ -242,6 +244,12 @@ void overdue_sent(struct overdue *o, const struct pin_sent *sent, const char *so
     t.watched += sent->state == PIN_ATT_ACCEPTED;
 }
 
+void overdue_receipt(struct overdue *o, const struct pin_answer *a)
+{
+    (void)o;
+    t.unwatched += a->pin_id[0] != 0;
+}
+
 int pin_ledger_sent(struct pin_ledger *l, const struct pin_sent *sent, pin_ledger_cb cb, void *arg)
 {
     (void)l;
@@ -274,6 +282,8 @@ static inline void act_is(enum step step, int result, enum pin_verdict verdict)
                            .verdict = verdict,
                            .ttl_left_ms = t.ttl_left_ms ? t.ttl_left_ms : 900000};
     pin_ledger_cb cb = (pin_ledger_cb)(uintptr_t)take(step);
+    if (t.matched)
+        strcpy(a.pin_id, t.matched);
     a.attempt = step == ATTEMPT ? t.sent.attempt + 1 : 1;
     if (step == STATUS && !result && verdict == PIN_OK) {
         a.record = rec;

@@ -255,6 +255,19 @@ static void a_send_is_recorded_before_it_is_answered(void **state)
     assert_int_equal(t.calls[SUBMIT], 1);
 }
 
+static void a_final_receipt_that_came_before_the_answer_ends_the_watch(void **state)
+{
+    (void)state;
+    to_record();
+    act_is(SENT, 0, PIN_OK);
+    assert_int_equal(t.unwatched, 0);
+    afresh();
+    to_record();
+    t.matched = PIN;
+    act_is(SENT, 0, PIN_OK);
+    assert_int_equal(t.unwatched, 1);
+}
+
 static void a_resend_is_the_same_pin_again(void **state)
 {
     (void)state;
@@ -926,6 +939,7 @@ int main(void)
         TEST(a_drain_waits_for_each_state_and_takes_no_new_send),
         TEST(a_drain_without_flows_is_over_at_once),
         TEST(a_send_is_recorded_before_it_is_answered),
+        TEST(a_final_receipt_that_came_before_the_answer_ends_the_watch),
         TEST(a_resend_is_the_same_pin_again),
         TEST(a_resend_asks_for_its_revision_and_takes_the_newest_when_that_is_gone),
         TEST(a_resend_whose_revision_cannot_be_asked_for_goes_out_with_no_other),

@@ -112,6 +112,9 @@ static void q6_a_receipt_before_its_response_is_parked_then_matched(void **state
         every_key_has_a_life(r);
         assert_int_equal(attempt_of(r, &s, 1), PIN_ATT_PENDING);
         assert_int_equal(do_sent(r, &s, &sent), PIN_OK);
+        assert_string_equal(r->sent.pin_id, s.drawn.pin_id);
+        assert_int_equal(r->sent.attempt, 1);
+        assert_int_equal(r->sent.segment, 0);
         is_delivered(r, &s, &pairs[i]);
         RUN_UNTIL(r, of_the_map(r, "TTL") > 0 && of_the_map(r, "TTL") <= 600);
         assert_int_equal(do_receipt(r, &receipt).verdict, PIN_DUPLICATE);

@@ -34,6 +34,7 @@
 enum proxy_mode { PROXY_PASS, PROXY_LOSE, PROXY_HOLD };
 
 struct rig {
+    struct pin_answer sent; /* to the last do_sent() */
     pid_t redis;
     char socket[128], proxy_socket[128];
     struct event_base *base;
@@ -409,6 +410,7 @@ static inline enum pin_verdict do_sent(struct rig *r, const struct sample *s,
     struct got g = {0};
     struct pin_answer a = wait_for(r, sample_sent(r, s, 0, args, &g), &g);
     assert_int_equal(a.result, 0);
+    r->sent = a;
     return a.verdict;
 }
 
