@@ -112,6 +112,10 @@ def test_a_pin_is_counted_on_its_whole_way(running):
 
 def test_refusals_throttles_and_limits_are_counted(running):
     gateway, account, smsc = running
+    # What a refused send gives back is not waited for, and the script for it is loaded at its first use.
+    once, again = account.new_app({"sendPinPerPhoneNumberLimit": "1/1d"}), number()
+    body = {"applicationId": once, "messageId": account.new_message(text="Your code is {{pin}}", app=once), "to": again}
+    assert [post(gateway, account, "/pin", body).status_code for _ in range(2)] == [200, 429]
     _, before = scrape(gateway)
     account.send(number(), q="rinvdstadr")
     account.send(number(), q="rthrottled")
