@@ -8,7 +8,6 @@
 #include "gateway/carrier_options.h"
 #include "gateway/config.h"
 #include "gateway/mo.h"
-#include "gateway/overdue.h"
 #include "gateway/receipt_counts.h"
 #include "gateway/receipt_match.h"
 #include "pin/ledger.h"
@@ -112,7 +111,7 @@ static void receipt_done_cb(void *arg, const struct pin_answer *a)
     p->all->info.receipts_deferred += a->result != 0;
     log_receipt(p, a);
     if (p->final && a->result == 0)
-        overdue_receipt(p->all->env.overdue, a);
+        p->all->env.final_cb(p->all->env.arg, a);
     if (c && c->smpp)
         smpp_delivery_done(c->smpp, p->handle, a->result ? ESME_RX_T_APPN : ESME_ROK);
     free(p);

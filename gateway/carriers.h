@@ -21,7 +21,7 @@
 struct config;
 struct config_carrier;
 struct mo;
-struct overdue;
+struct pin_answer;
 struct pin_ledger;
 struct carriers;
 
@@ -31,11 +31,12 @@ struct carriers_env {
     struct evdns_base *dns;
     struct pin_ledger *ledger;
     struct mo *mo;               /* gets the messages from handsets */
-    struct overdue *overdue;     /* is told of final receipts */
     const struct config *config; /* the first one; counted */
     void *arg;
     /* The answer to a submit that was given up; submit_arg is that of smpp_submit(). */
     void (*late_cb)(void *arg, void *submit_arg, const struct smpp_result *result);
+    /* The ledger's answer to a final receipt. */
+    void (*final_cb)(void *arg, const struct pin_answer *answer);
 };
 
 /* Starts every bind.  NULL: out of memory, or a carrier's options are refused (logged). */

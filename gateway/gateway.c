@@ -154,15 +154,22 @@ static int start_pins(struct gateway *g)
     return g->flows ? 0 : ERR_NOMEM;
 }
 
+static void final_cb(void *arg, const struct pin_answer *a)
+{
+    struct gateway *g = arg;
+    overdue_receipt(g->overdue, a);
+}
+
 static int start_carriers(struct gateway *g, char *why, size_t why_size)
 {
     struct carriers_env e = {.base = g->base,
                              .reap = g->reap,
                              .dns = g->dns,
                              .ledger = g->ledger,
-                             .overdue = g->overdue,
                              .config = g->config,
-                             .late_cb = flow_late};
+                             .arg = g,
+                             .late_cb = flow_late,
+                             .final_cb = final_cb};
     g->mo = mo_new();
     if (!g->mo)
         return ERR_NOMEM;
