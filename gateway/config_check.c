@@ -218,13 +218,28 @@ static int check_version(struct config_reader *r, const struct config_section *a
 }
 
 /* Who dials us may make us send the account's password: only who knows another one. */
+static int check_no_outbind(struct config_reader *r, const struct config_section *at,
+                            const struct config_carrier *c)
+{
+    const struct {
+        const char *key;
+        bool is_set;
+    } keys[] = {{"outbind_system_id", *c->outbind_system_id != 0},
+                {"outbind_password_file", *c->outbind_password_file != 0},
+                {"outbind_password", secret_is_set(&c->outbind_password)}};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (keys[i].is_set)
+            return FAIL_KEY(r, at, keys[i].key, "without outbind_listen it is of no use");
+    return 0;
+}
+
 static int check_outbind(struct config_reader *r, const struct config_section *at,
                          struct config_carrier *c)
 {
     struct password p = {"outbind_password_file", "outbind_password", c->outbind_password_file,
                          &c->outbind_password};
     if (!*c->outbind_listen)
-        return 0;
+        return check_no_outbind(r, at, c);
     if (c->bind == SMPP_TRANSMITTER)
         return FAIL_KEY(r, at, "outbind_listen", "a transmitter is not dialled by the SMSC");
     if (c->tls)

@@ -163,14 +163,19 @@ static inline char *file_with(const struct config_row *row, const char *value)
     char *text = NULL;
     const char *s = row->section, *k = row->name;
     bool carrier = !strcmp(s, "carrier"), route = !strcmp(s, "route");
-    char line[400];
+    char line[800];
     const char *tls = carrier && !strncmp(k, "tls_", 4) ? "tls = true\n" : "";
     const char *with = strcmp(k, "tls_cert_file") == 0  ? "tls_key_file = \"/k\"\n"
                        : strcmp(k, "tls_key_file") == 0 ? "tls_cert_file = \"/c\"\n"
-                       : strcmp(k, "outbind_listen") == 0
-                           ? "outbind_system_id = \"s\" outbind_password = \"p\"\n"
-                           : "";
-    snprintf(line, sizeof line, "%s%s = %s\n%s", tls, k, value, with);
+                                                        : "";
+    const char *outbind[] = {"", "", ""};
+    if (carrier && !strncmp(k, "outbind_", 8) && strcmp(k, "outbind_insecure")) {
+        outbind[0] = strcmp(k, "outbind_listen") ? "outbind_listen = \"127.0.0.1:2777\"\n" : "";
+        outbind[1] = strcmp(k, "outbind_system_id") ? "outbind_system_id = \"s\"\n" : "";
+        outbind[2] = strncmp(k, "outbind_password", 16) ? "outbind_password = \"p\"\n" : "";
+    }
+    snprintf(line, sizeof line, "%s%s%s%s%s = %s\n%s", tls, outbind[0], outbind[1], outbind[2], k,
+             value, with);
     bool host = carrier && (!strcmp(k, "host") || !strcmp(k, "hosts"));
     bool password = carrier && !strncmp(k, "password", 8);
     assert_true(
