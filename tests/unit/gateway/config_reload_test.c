@@ -86,7 +86,8 @@ static bool is_of_the_bind(const char *key)
                                        "interface_version",
                                        "outbind_listen",
                                        "outbind_system_id",
-                                       "outbind_password"};
+                                       "outbind_password",
+                                       "outbind_password_file"}; /* what it holds does */
     if (strncmp(key, "tls", 3) == 0 || strncmp(key, "address_", 8) == 0)
         return true;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
