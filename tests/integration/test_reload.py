@@ -397,9 +397,11 @@ def test_reloads_under_load_lose_nothing_and_never_touch_the_other_carrier(world
     with ThreadPoolExecutor(4) as pool:
         loops = [pool.submit(send_on) for _ in range(4)]
         for plan in (plans[1:] + plans[:1]) * 3:
-            seen = counts["asked"]
             reload(gateway, plan, routes=routes if "moving" in plan else
                    {"default": {"prefixes": [""], "carriers": ["steady"]}})
+            if "moving" in plan:  # a quick machine would be at the next reload before it is up
+                gateway.wait_bound("moving")
+            seen = counts["asked"]
             wait_for(lambda: counts["asked"] >= seen + 20, lambda: f"sends go on: {counts}")
         over.set()
         for loop in loops:
