@@ -15,6 +15,7 @@ static struct reader {
     struct soak_log *log;
     size_t len;
     uint32_t owed[CONNS_MAX]; /* receipts without an answer, by connection */
+    bool is_closed[CONNS_MAX];
     char buf[4 * LINE_MAX_OCTETS];
 } readers[SOAK_PEERS];
 
@@ -85,13 +86,32 @@ static uint32_t *owed(struct reader *r, const char *line)
 static void on_receipt(struct reader *r, const char *line)
 {
     r->log->receipts++;
-    ++*owed(r, line);
+    if (r->is_closed[number(line, "conn") % CONNS_MAX])
+        r->log->lost++; /* written in the turn in which its connection broke */
+    else
+        ++*owed(r, line);
 }
 
 static void on_receipt_resp(struct reader *r, const char *line)
 {
     r->log->answered++;
     --*owed(r, line);
+}
+
+static void on_complaint(struct reader *r, const char *line)
+{
+    fprintf(stderr, "a peer complains: %.300s\n", line);
+    r->log->complaints++;
+}
+
+/* The answer to a receipt that the peer waits for no more, because it was stopped meanwhile, or to
+ * the second of a pair whose message it has forgotten.  To nothing at all there must be none. */
+static void on_late_resp(struct reader *r, const char *line)
+{
+    if (*owed(r, line))
+        on_receipt_resp(r, line);
+    else
+        on_complaint(r, line);
 }
 
 static void on_close(struct reader *r, const char *line)
@@ -101,6 +121,7 @@ static void on_close(struct reader *r, const char *line)
         return;
     r->log->lost += *owed(r, line);
     *owed(r, line) = 0;
+    r->is_closed[number(line, "conn") % CONNS_MAX] = true;
 }
 
 /* Of node-smpp: an answer to what it sent. */
@@ -117,12 +138,6 @@ static void on_bind(struct reader *r, const char *line)
     r->log->binds++;
 }
 
-static void on_complaint(struct reader *r, const char *line)
-{
-    fprintf(stderr, "a peer complains: %.300s\n", line);
-    r->log->complaints++;
-}
-
 static void on_listening(struct reader *r, const char *line)
 {
     uint16_t port = (uint16_t)number(line, field(line, "smpp") ? "smpp" : "port");
@@ -136,6 +151,7 @@ static const struct {
     {"submit", on_submit},
     {"receipt", on_receipt},
     {"receipt_resp", on_receipt_resp},
+    {"unexpected_resp", on_late_resp},
     {"close", on_close},
     {"dlr", on_receipt},
     {"resp", on_resp},
