@@ -459,6 +459,8 @@ def test_every_line_that_the_demo_prints_works_when_pasted(demo):
     wait_for(lambda: ">>> SMS to 385911234567: Your code is" in demo.program.out(), demo.program.out)
 
     demo.program.signal(2)
+    demo.program.wait_text("demo: stopping", "out")
+    demo.program.signal(2)  # of who is impatient
     assert demo.program.wait(20) == 0
     wait_for(lambda: not demo.parts(), demo.parts)
     for port in demo.ports.values():
