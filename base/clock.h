@@ -29,6 +29,11 @@ struct mono mono_add_ms(struct mono t, int64_t ms);
 int64_t mono_diff_ms(struct mono later, struct mono earlier);
 int64_t mono_diff_us(struct mono later, struct mono earlier);
 bool mono_is_past(struct mono deadline, struct mono now);
+/* Of two times at which something is due; us 0 is never. */
+static inline struct mono mono_first(struct mono a, struct mono b)
+{
+    return a.us == 0 || (b.us != 0 && b.us < a.us) ? b : a;
+}
 
 /* Unix time. */
 int64_t wall_ms(void);

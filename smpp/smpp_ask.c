@@ -202,12 +202,7 @@ static struct mono expires(const struct smpp_session *s, const struct smpp_ask *
 struct mono smpp_asks_due(const struct smpp_session *s)
 {
     struct mono at = s->asks.paused_until;
-    if (s->asks.in_flight) {
-        struct mono first = expires(s, s->asks.in_flight);
-        if (at.us == 0 || first.us < at.us)
-            at = first;
-    }
-    return at;
+    return s->asks.in_flight ? mono_first(at, expires(s, s->asks.in_flight)) : at;
 }
 
 void smpp_asks_check(struct smpp_session *s, struct mono now)
@@ -280,10 +275,8 @@ static struct mono next_token(const struct smpp_carrier *c)
     struct mono now = mono_now(), at = {0}, all = smpp_bucket_next(&c->bucket, ASK_SEGMENTS, now);
     for (uint32_t i = 0; i < c->n_links && !c->queue; i++) {
         struct smpp_session *s = smpp_carrier_sender(c, i);
-        struct mono due = s && has_place(s) ? smpp_rate_next(&s->rate, ASK_SEGMENTS, now)
-                                            : (struct mono){0};
-        if (due.us && (at.us == 0 || due.us < at.us))
-            at = due;
+        if (s && has_place(s))
+            at = mono_first(at, smpp_rate_next(&s->rate, ASK_SEGMENTS, now));
     }
     return at.us && all.us > at.us ? all : at;
 }
@@ -295,9 +288,7 @@ static void arm(struct smpp_carrier *c)
         event_del(q->timer);
         return;
     }
-    struct mono at = q->waiting->deadline, token = next_token(c);
-    if (token.us && token.us < at.us)
-        at = token;
+    struct mono at = mono_first(q->waiting->deadline, next_token(c));
     struct timeval tv = smpp_timeval_us(mono_diff_us(at, mono_now()));
     event_add(q->timer, &tv);
 }

@@ -170,8 +170,7 @@ static struct mono next_token(const struct smpp_carrier *c)
         if (due.us == 0)
             continue;
         due = later_of(due, smpp_bucket_next(&c->bucket, smpp_entry_cost(e), now));
-        if (at.us == 0 || due.us < at.us)
-            at = due;
+        at = mono_first(at, due);
     }
     return at;
 }
@@ -182,10 +181,10 @@ static void arm(struct smpp_carrier *c)
     struct mono at = {0};
     if (!c->freed)
         at = next_token(c);
-    if (c->queue && !c->freed && (at.us == 0 || c->queue->deadline.us < at.us))
-        at = c->queue->deadline;
-    if (c->aside && !c->freed && (at.us == 0 || c->aside->again_at.us < at.us))
-        at = c->aside->again_at;
+    if (c->queue && !c->freed)
+        at = mono_first(at, c->queue->deadline);
+    if (c->aside && !c->freed)
+        at = mono_first(at, c->aside->again_at);
     if (at.us == 0) {
         event_del(c->timer);
         c->timer_at.us = 0;

@@ -47,12 +47,6 @@ static const struct smpp_carrier_options *options(const struct smpp_session *s)
 
 /* --- timer: one per session, armed for the earliest of all that may be due --- */
 
-static void earlier(struct mono *at, struct mono candidate)
-{
-    if (candidate.us != 0 && (at->us == 0 || candidate.us < at->us))
-        *at = candidate;
-}
-
 static struct mono link_due(const struct smpp_session *s)
 {
     if (s->state != SMPP_BOUND)
@@ -65,13 +59,13 @@ static struct mono next_due(const struct smpp_session *s)
 {
     struct mono at = s->state_until;
     struct smpp_entry *oldest = smpp_window_oldest(&s->window);
-    earlier(&at, smpp_session_begun_due(s));
-    earlier(&at, link_due(s));
+    at = mono_first(at, smpp_session_begun_due(s));
+    at = mono_first(at, link_due(s));
     if (oldest)
-        earlier(&at, oldest->expires);
-    earlier(&at, smpp_asks_due(s));
+        at = mono_first(at, oldest->expires);
+    at = mono_first(at, smpp_asks_due(s));
     if (s->pace == SMPP_PACE_PAUSED)
-        earlier(&at, s->pace_until);
+        at = mono_first(at, s->pace_until);
     return at;
 }
 
