@@ -10,7 +10,6 @@
 #include "base/secret.h"
 #include "gateway/carriers.h"
 #include "gateway/config.h"
-#include "gateway/receipt_match.h"
 #include "smpp/smpp.h"
 
 #include <stdlib.h>
@@ -91,7 +90,7 @@ static void act_admit(struct flow *f)
 
 /* --- OPEN: the journal before the send ------------------------------------------------------ */
 
-static struct pin_owner owner_of(const struct flow *f)
+struct pin_owner flow_owner(const struct flow *f)
 {
     return (struct pin_owner){f->account, f->app_id, &f->to};
 }
@@ -118,7 +117,7 @@ static void opened_cb(void *arg, const struct pin_answer *a)
 static int open_record(struct flow *f)
 {
     uint8_t sealed[PIN_SEAL_MAX];
-    struct pin_owner owner = owner_of(f);
+    struct pin_owner owner = flow_owner(f);
     struct pin_open open = {.drawn = &f->drawn,
                             .owner = owner,
                             .spec = &f->spec,
@@ -280,10 +279,7 @@ static void recorded_cb(void *arg, const struct pin_answer *a)
     struct flow *f = flow_of(arg);
     if (!f)
         return;
-    if (a->result)
-        LOG(LOG_LV_ERROR, flow_log_id(f), "outcome_not_recorded",
-            KV_S("reason", err_text(a->result)));
-    flow_unwatch(f, a);
+    flow_recorded(f, a);
     if (f->recording && --f->recording == 0)
         recorded(f);
 }
@@ -291,31 +287,20 @@ static void recorded_cb(void *arg, const struct pin_answer *a)
 /* One id of the message; false: it could not be begun. */
 static bool record_part(struct flow *f, uint32_t i, bool last)
 {
-    struct receipt_match match;
     int32_t reference = f->reference;
     if (reference >= 0)
         reference = (reference + (int32_t)f->parts.counted[i]) & 0xffff;
-    receipt_match_submit(config_carrier_find(f->config, f->carrier), reference, &match);
     struct pin_sent sent = {
-        .owner = owner_of(f),
-        .pin_id = f->drawn.pin_id,
         .attempt = f->attempt,
         .carrier = f->carrier,
-        .id_mode = match.mode,
         .message_id = f->message_id,
         .message_id_len = strlen(f->message_id),
-        .match_id = match.id,
-        .match_id_len = match.len,
         .state = f->outcome,
         .status = f->status,
         .last = last,
     };
     flow_parts_name(&f->parts, i, &sent);
-    flow_watch(f, &sent);
-    int err = pin_ledger_sent(f->all->env.ledger, &sent, recorded_cb, flow_arg(f));
-    if (err)
-        LOG(LOG_LV_ERROR, flow_log_id(f), "outcome_not_recorded", KV_S("reason", err_text(err)));
-    return !err;
+    return flow_record(f, &sent, reference, recorded_cb);
 }
 
 /* What tells the parts of a message apart in their receipts. */

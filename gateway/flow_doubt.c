@@ -39,55 +39,54 @@ bool flow_doubt_is_left(const struct flow *f)
     return false;
 }
 
-void flow_watch(const struct flow *f, const struct pin_sent *sent)
+bool flow_record(struct flow *f, struct pin_sent *sent, int32_t reference, pin_ledger_cb cb)
 {
+    struct receipt_match match;
+    receipt_match_submit(config_carrier_find(f->config, sent->carrier), reference, &match);
+    sent->owner = flow_owner(f);
+    sent->pin_id = f->drawn.pin_id;
+    sent->id_mode = match.mode;
+    sent->match_id = match.id;
+    sent->match_id_len = match.len;
     overdue_sent(f->all->env.overdue, sent, f->sender, mono_add_ms(f->expires, -f->life_ms),
                  f->expires);
+    int err = pin_ledger_sent(f->all->env.ledger, sent, cb, flow_arg(f));
+    if (err)
+        LOG(LOG_LV_ERROR, flow_log_id(f), "outcome_not_recorded", KV_S("reason", err_text(err)));
+    return !err;
 }
 
-void flow_unwatch(const struct flow *f, const struct pin_answer *a)
+void flow_recorded(struct flow *f, const struct pin_answer *a)
 {
-    if (!a->result)
+    if (a->result)
+        LOG(LOG_LV_ERROR, f ? flow_log_id(f) : NULL, "outcome_not_recorded",
+            KV_S("reason", err_text(a->result)));
+    else if (f)
         overdue_receipt(f->all->env.overdue, a);
 }
 
 static void late_recorded_cb(void *arg, const struct pin_answer *a)
 {
-    struct flow *f = flow_of(arg);
-    if (a->result)
-        LOG(LOG_LV_ERROR, f ? flow_log_id(f) : NULL, "outcome_not_recorded",
-            KV_S("reason", err_text(a->result)));
-    if (f)
-        flow_unwatch(f, a);
+    flow_recorded(flow_of(arg), a);
 }
 
 /* Of a message in parts only the attempt at hand knows which are accepted. */
 static void late_of_passed(struct flow *f, uint32_t attempt, const struct smpp_result *r)
 {
-    const struct config_carrier *k = config_carrier_find(f->config, f->passed[attempt]);
-    struct receipt_match match;
+    const char *carrier = f->passed[attempt];
     f->passed[attempt] = NULL;
-    LOG(LOG_LV_INFO, flow_log_id(f), "submit_late", KV_S("carrier", k->name),
+    LOG(LOG_LV_INFO, flow_log_id(f), "submit_late", KV_S("carrier", carrier),
         KV_I("attempt", attempt), KV_S("outcome", smpp_outcome_name(r->outcome)));
     if (r->outcome != SMPP_ACCEPTED || r->parts > 1)
         return;
-    receipt_match_submit(k, r->reference, &match);
     struct pin_sent sent = {
-        .owner = {f->account, f->app_id, &f->to},
-        .pin_id = f->drawn.pin_id,
         .attempt = attempt,
-        .carrier = k->name,
-        .id_mode = match.mode,
+        .carrier = carrier,
         .message_id = r->message_id.p ? r->message_id.p : "",
         .message_id_len = r->message_id.len,
-        .match_id = match.id,
-        .match_id_len = match.len,
         .state = PIN_ATT_ACCEPTED,
     };
-    flow_watch(f, &sent);
-    int err = pin_ledger_sent(f->all->env.ledger, &sent, late_recorded_cb, flow_arg(f));
-    if (err)
-        LOG(LOG_LV_ERROR, flow_log_id(f), "outcome_not_recorded", KV_S("reason", err_text(err)));
+    flow_record(f, &sent, r->reference, late_recorded_cb);
 }
 
 void flow_late(void *unused, void *submit_arg, const struct smpp_result *r)

@@ -159,10 +159,16 @@ void flow_refuse(struct flow *f, enum answer_code code, const char *fmt, ...)
 void flow_answer(struct flow *f, bool refused);
 
 struct smpp_result;
-/* flow_doubt.c: what is about to be recorded, to the watch over receipts. */
-void flow_watch(const struct flow *f, const struct pin_sent *sent);
-/* It was recorded: its final receipt may have come before its answer. */
-void flow_unwatch(const struct flow *f, const struct pin_answer *a);
+/* flow.c */
+struct pin_owner flow_owner(const struct flow *f);
+/*
+ * flow_doubt.c: an outcome into the ledger, and to the watch over receipts.  The caller fills in
+ * attempt, carrier, state and message id; by what receipts find it, and whose it is, comes here.
+ * False: it could not be begun (logged), and cb is not called.
+ */
+bool flow_record(struct flow *f, struct pin_sent *sent, int32_t reference, pin_ledger_cb cb);
+/* For cb: trouble is logged; a final receipt may have come before.  f NULL: the flow is gone. */
+void flow_recorded(struct flow *f, const struct pin_answer *a);
 /* flow.c: the late answer to the submit at hand, in DOUBT. */
 void flow_late_answer(struct flow *f, const struct smpp_result *r);
 
