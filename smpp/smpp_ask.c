@@ -7,12 +7,12 @@
 #include "smpp/smpp_carrier.h"
 #include "smpp/smpp_const.h"
 #include "smpp/smpp_encode.h"
+#include "smpp/smpp_receipt.h"
 #include "smpp/smpp_receipt_table.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ASK_SEGMENTS 1 /* what one counts before the rates */
 
@@ -117,28 +117,17 @@ static int send_on(struct smpp_session *s, struct smpp_ask *e)
     return 0;
 }
 
-static int two_digits(const char *d)
-{
-    return (d[0] - '0') * 10 + d[1] - '0';
-}
-
 /* "YYMMDDhhmmsstnnp" (7.1.1.1): local time, and p nn quarters of an hour ahead of or behind UTC;
  * -1: it is none. */
 static int64_t read_date(struct smpp_str s)
 {
     if (s.len != 16 || strspn(s.p, "0123456789") < 15 || !strchr("+-", s.p[15]))
         return -1;
-    struct tm tm = {.tm_year = 100 + two_digits(s.p),
-                    .tm_mon = two_digits(s.p + 2) - 1,
-                    .tm_mday = two_digits(s.p + 4),
-                    .tm_hour = two_digits(s.p + 6),
-                    .tm_min = two_digits(s.p + 8),
-                    .tm_sec = two_digits(s.p + 10)};
-    if (tm.tm_mon < 0 || tm.tm_mon > 11 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 ||
-        tm.tm_min > 59 || tm.tm_sec > 59)
+    int64_t local = smpp_date_ms(s.p, 12, 2);
+    int64_t offset_ms = ((s.p[13] - '0') * 10 + s.p[14] - '0') * INT64_C(900000);
+    if (local < 0)
         return -1;
-    int64_t offset_s = two_digits(s.p + 13) * INT64_C(900);
-    return ((int64_t)timegm(&tm) - (s.p[15] == '+' ? offset_s : -offset_s)) * 1000;
+    return s.p[15] == '+' ? local - offset_ms : local + offset_ms;
 }
 
 static void read_state(const struct smpp_carrier_options *o, const struct smpp_pdu *pdu,

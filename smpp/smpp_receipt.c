@@ -130,8 +130,7 @@ static int two_digits(const char *d)
     return (d[0] - '0') * 10 + d[1] - '0';
 }
 
-/* Digits of the year first (two or four), then as much of MMDDhhmmss as there is; -1: no date. */
-static int64_t read_date(const char *d, size_t n, size_t year_digits)
+int64_t smpp_date_ms(const char *d, size_t n, size_t year_digits)
 {
     struct moment m = {.year = 2000 + two_digits(d)};
     if (year_digits == 4)
@@ -149,7 +148,7 @@ static int64_t read_date(const char *d, size_t n, size_t year_digits)
  */
 static int64_t read_twelve(const char *d, const struct smpp_carrier_options *o)
 {
-    int64_t seconds = read_date(d, 12, 2), year_first = read_date(d, 12, 4);
+    int64_t seconds = smpp_date_ms(d, 12, 2), year_first = smpp_date_ms(d, 12, 4);
     if (seconds < 0 || year_first < 0)
         return seconds < 0 ? year_first : seconds;
     if (o->receipt_dates != SMPP_DATES_AUTO)
@@ -176,9 +175,9 @@ static int64_t parse_date(struct smpp_str s, const struct smpp_carrier_options *
     }
     int64_t ms = -1;
     if (n == 10)
-        ms = read_date(d, n, 2);
+        ms = smpp_date_ms(d, n, 2);
     else if (n == 14 || (n == 12 && separated))
-        ms = read_date(d, n, 4);
+        ms = smpp_date_ms(d, n, 4);
     else if (n == 12)
         ms = read_twelve(d, o);
     return ms < 0 ? -1 : ms - o->receipt_utc_offset_min * INT64_C(60000);

@@ -21,4 +21,8 @@ bool smpp_receipt_from_pdu(const struct smpp_pdu *pdu, const struct smpp_carrier
 bool smpp_receipt_parse(const char *text, size_t len, const struct smpp_carrier_options *o,
                         struct smpp_receipt *out);
 
+/* Unix ms of n digits as UTC, between 2000 and 2099: those of the year first (two or four), then as
+ * much of MMDDhhmmss as there is, to the minute at least; -1: no date. */
+int64_t smpp_date_ms(const char *digits, size_t n, size_t year_digits);
+
 #endif
