@@ -18,6 +18,7 @@ static struct event_base *base;
 static struct reap *reap;
 static struct peer peer, second; /* second: an earlier connection, set aside */
 static struct smpp_carrier *carrier;
+static unsigned n_receipts, n_drained;
 
 static RIG_UNUSED void rig_open(void)
 {
@@ -28,6 +29,23 @@ static RIG_UNUSED void rig_open(void)
     memset(&second, 0, sizeof second);
     second.fd = -1;
     carrier = NULL;
+    n_receipts = n_drained = 0;
+}
+
+/* The receipt is in good hands. */
+static RIG_UNUSED void on_receipt(void *arg, struct smpp_carrier *c, const struct smpp_receipt *r,
+                                  struct smpp_delivery handle)
+{
+    (void)arg;
+    (void)r;
+    n_receipts++;
+    smpp_delivery_done(c, handle, 0);
+}
+
+static RIG_UNUSED void on_drained(void *arg)
+{
+    (void)arg;
+    n_drained++;
 }
 
 static RIG_UNUSED int teardown(void **state)

@@ -13,7 +13,7 @@ static struct {
     char text[600], source[24], destination[24];
     struct smpp_delivery handle;
 } got[8];
-static unsigned n_got, n_receipts, n_drained;
+static unsigned n_got;
 static bool keep_handles, free_in_callback;
 static uint32_t sequence;
 
@@ -38,27 +38,12 @@ static void on_mo(void *arg, struct smpp_carrier *c, const struct smpp_mo *mo,
         smpp_delivery_done(c, handle, 0);
 }
 
-static void on_receipt(void *arg, struct smpp_carrier *c, const struct smpp_receipt *r,
-                       struct smpp_delivery handle)
-{
-    (void)arg;
-    (void)r;
-    n_receipts++;
-    smpp_delivery_done(c, handle, 0);
-}
-
-static void on_drained(void *arg)
-{
-    (void)arg;
-    n_drained++;
-}
-
 static int setup(void **state)
 {
     (void)state;
     rig_open();
     memset(got, 0, sizeof got);
-    n_got = n_receipts = n_drained = 0;
+    n_got = 0;
     keep_handles = free_in_callback = false;
     sequence = 100;
     return 0;

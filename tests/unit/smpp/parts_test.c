@@ -16,7 +16,7 @@ struct fate {
 };
 
 static struct fate fates[MANY], late;
-static unsigned n_done, n_drained;
+static unsigned n_done;
 static void (*in_outcome)(void);
 
 static void note(struct fate *f, const struct smpp_result *r)
@@ -56,7 +56,7 @@ static int setup(void **state)
     rig_open();
     memset(fates, 0, sizeof fates);
     memset(&late, 0, sizeof late);
-    n_done = n_drained = 0;
+    n_done = 0;
     in_outcome = NULL;
     return 0;
 }
@@ -868,12 +868,6 @@ static void a_deadline_without_a_bind_between_parts_leaves_the_message_in_doubt(
 }
 
 /* --- the carrier's life --- */
-
-static void on_drained(void *arg)
-{
-    (void)arg;
-    n_drained++;
-}
 
 static void a_begun_message_is_finished_when_its_carrier_drains(void **state)
 {

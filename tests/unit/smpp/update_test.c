@@ -9,7 +9,7 @@
 #define UNBIND      0x00000006u
 #define UNBIND_RESP 0x80000006u
 
-static unsigned n_done, n_accepted, n_unknown, n_drained;
+static unsigned n_done, n_accepted, n_unknown;
 
 static void on_outcome(void *arg, const struct smpp_result *r)
 {
@@ -19,17 +19,11 @@ static void on_outcome(void *arg, const struct smpp_result *r)
     n_unknown += r->outcome == SMPP_UNKNOWN;
 }
 
-static void on_drained(void *arg)
-{
-    (void)arg;
-    n_drained++;
-}
-
 static int setup(void **state)
 {
     (void)state;
     rig_open();
-    n_done = n_accepted = n_unknown = n_drained = 0;
+    n_done = n_accepted = n_unknown = 0;
     return 0;
 }
 
